@@ -1,0 +1,104 @@
+# sqlite-whiten. `make help` lists the targets.
+
+CC      = gcc
+CFLAGS  = -O3 -g
+PREFIX  = /usr/local
+DESTDIR =
+B       = build
+PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
+
+OS := $(shell uname -s)
+ifeq ($(OS),Darwin)
+  SO = dylib
+  LINK_SHARED = -dynamiclib -Wl,-undefined,dynamic_lookup
+else
+  SO = so
+  # nodelete: the threads of BLAS outlive dlclose()
+  LINK_SHARED = -shared -Wl,-z,nodelete -Wl,-z,defs -Wl,-soname,whiten.so
+endif
+
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
+# Same bits everywhere: no contraction but where fma is written, no fast-math, no -march.
+COMPILE  = $(CC) -std=c11 $(WARNINGS) -fPIC -fvisibility=hidden -ffp-contract=off -fno-fast-math $(CFLAGS) $(EXTRA)
+# Asked when a recipe runs, not when the file is read: `make deps all` installs what they describe first.
+INCLUDES = $(shell pkg-config --cflags openblas lapacke sqlite3)
+LIBS     = $(shell pkg-config --libs openblas lapacke) -lpthread -lm
+
+CORE      := $(wildcard ext/core/*.c)
+FUNCTIONS := $(wildcard ext/functions/*.c) ext/init.c
+CORE_O    := $(CORE:ext/%.c=$B/%.o)
+SHARED_O  := $(FUNCTIONS:ext/%.c=$B/%.o)
+STATIC_O  := $(FUNCTIONS:ext/%.c=$B/static/%.o)
+UNIT      := $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/*.c))
+VERSION    = $(shell sed -n 's/.*WHITEN_VERSION "\(.*\)"/\1/p' ext/whiten.h)
+
+all: whiten.$(SO) libwhiten.a ## build the extension and the static library
+
+whiten.$(SO): $(CORE_O) $(SHARED_O)
+	$(CC) $(LINK_SHARED) $(EXTRA) -o $@ $^ $(LIBS)
+
+libwhiten.a: $(CORE_O) $(STATIC_O)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$B/%.o: ext/%.c
+	@mkdir -p $(@D)
+	$(COMPILE) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$B/static/%.o: ext/%.c
+	@mkdir -p $(@D)
+	$(COMPILE) -DWHITEN_STATIC $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$B/unit/%: tests/unit/%.c libwhiten.a
+	@mkdir -p $(@D)
+	$(COMPILE) $(INCLUDES) -MMD -MP -Iext -o $@ $< libwhiten.a -lcmocka -lsqlite3 $(LIBS)
+
+-include $(shell find $B -name '*.d' 2>/dev/null)
+
+DEBIAN = gcc make pkg-config libsqlite3-dev sqlite3 libopenblas-dev liblapacke-dev libcmocka-dev \
+         python3 python3-numpy python3-scipy python3-pytest
+
+deps: ## install what building and testing need (Debian, Ubuntu; elsewhere: names it)
+	@tests/deps $(DEBIAN)
+
+demo: all ## the main job end to end: pool, whiten, search; DATA=file.f32 DIM=300 PAIRS=pairs.tsv runs it on yours
+	@DATA="$(DATA)" DIM="$(DIM)" PAIRS="$(PAIRS)" LABELS="$(LABELS)" QUERY="$(QUERY)" DB="$(DB)" \
+	  examples/demo.sh ./whiten
+
+test: all $(UNIT) ## run every test; T=pool runs the part whose names contain "pool"
+	@PYTHON="$(PYTHON)" CC="$(CC)" tests/run $(if $(T),-k "$(T)")
+
+unit: $(UNIT) ## the tests of the numeric core alone
+	@for t in $^; do $$t || exit 1; done
+
+oracle: all ## the comparison with numpy alone
+	@PYTHON="$(PYTHON)" tests/run -k oracle
+
+install: all ## install into DESTDIR/PREFIX, so that `.load whiten` needs no path
+	install -d "$(DESTDIR)$(PREFIX)/lib" "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(PREFIX)/share/sqlite-whiten/sql"
+	install -m 755 whiten.$(SO) "$(DESTDIR)$(PREFIX)/lib/libwhiten.$(SO)"
+	ln -sf libwhiten.$(SO) "$(DESTDIR)$(PREFIX)/lib/whiten.$(SO)"
+	install -m 644 libwhiten.a "$(DESTDIR)$(PREFIX)/lib/"
+	install -m 644 ext/whiten.h "$(DESTDIR)$(PREFIX)/include/sqlite-whiten.h"
+	install -m 644 sql/*.sql "$(DESTDIR)$(PREFIX)/share/sqlite-whiten/sql/"
+	@# The loader's cache knows a library by its soname, which is whiten.so, the name that SQLite asks for.
+	if [ -z "$(DESTDIR)" ] && [ "$(OS)" = Linux ]; then ldconfig || true; fi
+
+uninstall: ## remove what install installed
+	rm -rf "$(DESTDIR)$(PREFIX)/lib/libwhiten.$(SO)" "$(DESTDIR)$(PREFIX)/lib/whiten.$(SO)" \
+	  "$(DESTDIR)$(PREFIX)/lib/libwhiten.a" "$(DESTDIR)$(PREFIX)/include/sqlite-whiten.h" \
+	  "$(DESTDIR)$(PREFIX)/share/sqlite-whiten"
+
+dist: ## a source archive of the committed tree
+	git archive --prefix=sqlite-whiten-$(VERSION)/ -o sqlite-whiten-$(VERSION).tar.gz HEAD
+
+format: ## lay out the C code
+	clang-format -i $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h tests/unit/*.c tests/fuzz/*.c tests/oom/*.c)
+
+clean: ## remove what was built
+	rm -rf $B whiten.$(SO) libwhiten.a sqlite-whiten-*.tar.gz
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  %-12s %s\n", $$1, $$2}'
+
+.PHONY: all deps demo test unit oracle install uninstall dist format clean help

@@ -1,0 +1,217 @@
+/*
+** Reading: the digits are gathered into a 64-bit integer m and a power of ten. m * 10^e in float64 is then at most
+** 1.5 units in the last place off; rounding it to float32 gives the right answer unless it lies that close to the
+** middle between two float32, which is seen in its low 29 bits. Only then, for more than 19 digits and for powers
+** beyond 10^22 (the last one exact in float64; Clinger 1990), strtod decides, in the "C" locale.
+*/
+#define _GNU_SOURCE
+#include "json.h"
+
+#include <float.h>
+#include <locale.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__APPLE__)
+#include <xlocale.h>
+#endif
+
+static const double POWER_OF_TEN[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
+static locale_t c_locale;
+
+static void make_c_locale(void) {
+  c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+/* A number as it stands in the text. */
+struct decimal {
+  const char *start, *end;
+  uint64_t digits;      /* the first 19 significant digits */
+  int exponent;         /* power of ten that digits is to be multiplied with */
+  int negative;
+  int exact;            /* no digit was left out of `digits` */
+};
+
+size_t json_count(const char *text, size_t bytes) {
+  size_t commas = 0;
+  for (size_t i = 0; i < bytes; i++) commas += text[i] == ',';
+  return commas + 1;
+}
+
+static int is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+static const char *skip_space(const char *p, const char *end) {
+  while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')) p++;
+  return p;
+}
+
+/* Appends the digits at p to number; those behind the point lower the exponent. */
+static const char *scan_digits(const char *p, const char *end, int behind_point, struct decimal *number) {
+  for (; p < end && is_digit(*p); p++) {
+    if (number->digits < 1000000000000000000u) {
+      number->digits = number->digits * 10 + (uint64_t)(*p - '0');
+      number->exponent -= behind_point;
+    } else {
+      if (*p != '0') number->exact = 0;
+      if (number->exponent < 1000000) number->exponent += !behind_point;
+    }
+  }
+  return p;
+}
+
+/* The grammar of a number. Returns NULL when the text is one, else what was expected at *at. */
+static const char *scan_number(const char *p, const char *end, struct decimal *number, const char **at) {
+  *number = (struct decimal){.start = p, .exact = 1};
+  if (p < end && *p == '-') number->negative = 1, p++;
+  *at = p;
+  if (p >= end || !is_digit(*p)) return "a number";
+  int leading_zero = *p == '0';
+  const char *first = p;
+  p = scan_digits(p, end, 0, number);
+  *at = first + 1;
+  if (leading_zero && p - first > 1) return "no digit behind a leading zero";
+  if (p < end && *p == '.') {
+    const char *fraction = ++p;
+    p = scan_digits(p, end, 1, number);
+    *at = p;
+    if (p == fraction) return "a digit behind the decimal point";
+  }
+  if (p < end && (*p == 'e' || *p == 'E')) {
+    int sign = 1, exponent = 0;
+    if (++p < end && (*p == '+' || *p == '-')) sign = *p++ == '-' ? -1 : 1;
+    *at = p;
+    if (p >= end || !is_digit(*p)) return "a digit in the exponent";
+    for (; p < end && is_digit(*p); p++)
+      if (exponent < 1000000) exponent = exponent * 10 + (*p - '0');
+    number->exponent += sign * exponent;
+  }
+  number->end = p;
+  return NULL;
+}
+
+/* strtod in the "C" locale. It stops where the number does: what follows is no part of one, or the terminator. */
+static enum status convert_slowly(const struct decimal *number, double *value) {
+  pthread_once(&c_locale_once, make_c_locale);
+  if (c_locale == (locale_t)0) return STATUS_NOMEM;
+  *value = strtod_l(number->start, NULL, c_locale);
+  return STATUS_OK;
+}
+
+/* Whether an error of 2 units in the last place of x cannot change what x rounds to as float32. */
+static int rounds_safely(double x) {
+  if (!(x >= 2 * (double)FLT_MIN && x <= 0.5 * (double)FLT_MAX)) return 0;
+  uint64_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  uint64_t low = bits & 0x1fffffffu; /* what float32 drops: half is 0x10000000 */
+  return low + 4 < 0x10000000u || low > 0x10000004u;
+}
+
+static enum status convert(const struct decimal *number, float *out) {
+  double value = 0;
+  int fast = 0;
+  if (number->digits == 0 && number->exact) {
+    fast = 1;
+  } else if (number->exact && number->exponent >= -22 && number->exponent <= 22) {
+    value = (double)number->digits;
+    if (number->exponent < 0)
+      value /= POWER_OF_TEN[-number->exponent];
+    else
+      value *= POWER_OF_TEN[number->exponent];
+    fast = rounds_safely(value);
+  }
+  if (fast) {
+    if (number->negative) value = -value;
+  } else {
+    enum status rc = convert_slowly(number, &value);
+    if (rc) return rc;
+  }
+  *out = (float)value;
+  return isfinite(*out) ? STATUS_OK : STATUS_OVERFLOW;
+}
+
+/* The reader's place: `at` and `expected` say where and why it stopped. */
+struct reader {
+  const char *at, *end, *expected;
+  size_t count;
+};
+
+/* Reads "number, number ... ]". */
+static enum status read_elements(struct reader *r, size_t cap, float *out) {
+  for (;;) {
+    struct decimal number;
+    if (r->count == cap) return STATUS_DIM;
+    r->expected = scan_number(r->at, r->end, &number, &r->at);
+    if (r->expected != NULL) return STATUS_FOREIGN;
+    enum status rc = convert(&number, &out[r->count]);
+    if (rc) return rc;
+    r->count++;
+    r->at = skip_space(number.end, r->end);
+    r->expected = "',' or ']'";
+    if (r->at >= r->end || (*r->at != ',' && *r->at != ']')) return STATUS_FOREIGN;
+    if (*r->at++ == ']') return STATUS_OK;
+    r->at = skip_space(r->at, r->end);
+  }
+}
+
+static enum status read_array(struct reader *r, size_t cap, float *out) {
+  r->at = skip_space(r->at, r->end);
+  r->expected = "'['";
+  if (r->at >= r->end || *r->at != '[') return STATUS_FOREIGN;
+  r->at = skip_space(r->at + 1, r->end);
+  if (r->at < r->end && *r->at == ']') {
+    r->at++;
+  } else {
+    enum status rc = read_elements(r, cap, out);
+    if (rc) return rc;
+  }
+  r->at = skip_space(r->at, r->end);
+  r->expected = "the end of the text";
+  return r->at < r->end ? STATUS_FOREIGN : STATUS_OK;
+}
+
+enum status json_read(const char *text, size_t bytes, size_t cap, float *out, size_t *count,
+                      struct json_fault *fault) {
+  struct reader r = {.at = text, .end = text + bytes};
+  enum status rc = read_array(&r, cap, out);
+  *count = r.count;
+  *fault = (struct json_fault){.offset = (size_t)(r.at - text), .index = r.count, .expected = r.expected};
+  return rc;
+}
+
+/* snprintf writes the locale's decimal point, of one or more bytes: anything that is no part of a number. */
+static size_t normalize_point(char *s) {
+  size_t n = 0;
+  int seen = 0;
+  for (const char *p = s; *p; p++) {
+    int part = is_digit(*p) || *p == '-' || *p == '+' || *p == 'e';
+    if (part)
+      s[n++] = *p;
+    else if (!seen++)
+      s[n++] = '.';
+  }
+  s[n] = 0;
+  return n;
+}
+
+size_t json_write_number(float x, char *out) {
+  char text[64];
+  size_t length = 0;
+  for (int digits = 1; digits <= 9; digits++) {
+    float back;
+    struct decimal number;
+    const char *at;
+    snprintf(text, sizeof text, "%.*g", digits, (double)x);
+    length = normalize_point(text);
+    if (scan_number(text, text + length, &number, &at) == NULL && convert(&number, &back) == STATUS_OK && back == x)
+      break;
+  }
+  memcpy(out, text, length);
+  return length;
+}

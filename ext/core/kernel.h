@@ -1,0 +1,67 @@
+/*
+** Vector arithmetic: pointers in, numbers out. Every function gives the same bits on every CPU.
+**
+** Vectors are unaligned little-endian float32 (`const void *`: they may lie anywhere in a BLOB); n is their length in
+** elements. In dot-like sums and transforms NaN and infinity go through to the result, and that is how callers find
+** them; the others return whether every element of x is finite.
+** `kernel` points to the variant in use, chosen once by kernel_choose().
+**
+** Two orders of summation, both with fused multiply-add:
+**
+** - Dot-like sums run in 32 float32 lanes: lane i takes the products of elements i, i+32, i+64 ... in turn, the last
+**   group of 32 padded with zeros; then the lanes are converted to float64 and folded in halves: lane i += lane i+16,
+**   then +8, +4, +2, +1. The squares of normal float32 can leave its range: vector.h takes care of that.
+** - A transform computes each output as one chain over the input elements, first to last, starting from 0.
+*/
+#ifndef WHITEN_CORE_KERNEL_H
+#define WHITEN_CORE_KERNEL_H
+
+#include "base.h"
+
+/* Columns of a panel: see kernel_pack. */
+#define PANEL_WIDTH 48
+
+struct kernel {
+  const char *name;
+  /* sum of a_i * b_i */
+  double (*dot)(size_t n, const void *a, const void *b);
+  /* out[0] = sum of a_i * b_i, out[1] = sum of b_i * b_i */
+  void (*dot2)(size_t n, const void *a, const void *b, double out[2]);
+  /* sum of (a_i - b_i)^2, each difference rounded to float32 */
+  double (*l2sq)(size_t n, const void *a, const void *b);
+  /* Whether every element is finite. */
+  int (*is_finite)(size_t n, const void *x);
+  /* acc_i += x_i, in float64 */
+  int (*add)(size_t n, double *acc, const void *x);
+  /* acc_i += weight * x_i: the product is rounded to float64, then the sum */
+  int (*add_weighted)(size_t n, double *acc, const void *x, double weight);
+  /* out_i = x_i - mean_i: subtracted in float64, rounded to float32 once */
+  void (*shift)(size_t n, const void *x, const double *mean, float *out);
+  /* out_i = scale * (x_i - mean_i) in float64 */
+  void (*widen)(size_t n, const void *x, const double *mean, double scale, double *out);
+  /*
+  ** out (rows x m) = x (rows x n) * W (n x m), row-major; W as kernel_pack lays it out. Each output is one chain
+  ** acc = fma(x_i, W_ij, acc), i = 0 .. n-1, in float32. `out_stride` and `x_stride` count elements.
+  */
+  void (*transform)(size_t rows, size_t n, size_t m, const float *x, size_t x_stride, const float *panels,
+                    float *out, size_t out_stride);
+};
+
+extern const struct kernel *kernel;
+extern const struct kernel kernel_portable;
+
+/* Picks the fastest variant this CPU runs; `name` forces one ("portable", "avx2", "avx512", "neon") where the CPU has
+** it. Returns the name in use. Safe to call from several threads at once with the same name. */
+const char *kernel_choose(const char *name);
+
+/*
+** The layout that `transform` reads: W (n x m) cut into panels of PANEL_WIDTH columns, the last one of as many as are
+** left, rounded up to a multiple of 16 and filled with zeros; a panel holds its row 0, then row 1, ... Panels begin
+** 64-byte aligned when `panels` does.
+*/
+size_t kernel_panel_elements(size_t n, size_t m);
+void kernel_pack(size_t n, size_t m, const void *w, float *panels);
+/* Where element (i, j) of W lies in the panels. */
+size_t kernel_panel_index(size_t n, size_t m, size_t i, size_t j);
+
+#endif

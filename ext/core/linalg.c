@@ -1,0 +1,140 @@
+/* See linalg.h. LAPACKE's _work entry points take our workspace and do not scan for NaN; every info is checked. */
+#include "linalg.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+#include <pthread.h>
+#include <string.h>
+
+static pthread_mutex_t blas_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void before_fork(void) {
+  pthread_mutex_lock(&blas_mutex);
+}
+
+static void after_fork_parent(void) {
+  pthread_mutex_unlock(&blas_mutex);
+}
+
+/* The child has one thread, which holds the lock: it starts with a new one. */
+static void after_fork_child(void) {
+  pthread_mutex_init(&blas_mutex, NULL);
+}
+
+static void install_fork_handlers(void) {
+  pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+static void lock(void) {
+  pthread_once(&fork_once, install_fork_handlers);
+  pthread_mutex_lock(&blas_mutex);
+}
+
+static void unlock(void) {
+  pthread_mutex_unlock(&blas_mutex);
+}
+
+int linalg_threads(void) {
+  return openblas_get_num_threads();
+}
+
+const char *linalg_config(void) {
+  return openblas_get_config();
+}
+
+void linalg_syrk(size_t rows, size_t d, const double *block, double *cov) {
+  lock();
+  cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)d, (int)rows, 1.0, block, (int)d, 1.0, cov, (int)d);
+  unlock();
+}
+
+/* dsyevd; info receives LAPACK's verdict. */
+static enum status eigen_divide_and_conquer(size_t d, double *a, double *w, lapack_int *info,
+                                            const struct memory *mem) {
+  lapack_int n = (lapack_int)d, iwork_size = 3 + 5 * n;
+  uint64_t work_size = 1 + 6 * (uint64_t)d + 2 * (uint64_t)d * d;
+  double *work = memory_array(mem, work_size, sizeof *work);
+  lapack_int *iwork = memory_array(mem, (uint64_t)iwork_size, sizeof *iwork);
+  enum status rc = STATUS_NOMEM;
+  if (work == NULL || iwork == NULL) goto end;
+  lock();
+  *info = LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, 'V', 'L', n, a, n, w, work, (lapack_int)work_size, iwork, iwork_size);
+  unlock();
+  rc = STATUS_OK;
+end:
+  mem->release(work);
+  mem->release(iwork);
+  return rc;
+}
+
+static enum status eigen_relatively_robust(size_t d, const double *cov, double *a, double *w,
+                                           const struct memory *mem) {
+  lapack_int n = (lapack_int)d, found = 0, info = -1;
+  double *copy = memory_array(mem, d * d, sizeof *copy), *work = memory_array(mem, 26 * (uint64_t)d, sizeof *work);
+  lapack_int *iwork = memory_array(mem, 12 * (uint64_t)d, sizeof *iwork);
+  enum status rc = STATUS_NOMEM;
+  if (copy == NULL || work == NULL || iwork == NULL) goto end;
+  memcpy(copy, cov, d * d * sizeof *copy);
+  lock();
+  info = LAPACKE_dsyevr_work(LAPACK_COL_MAJOR, 'V', 'A', 'L', n, copy, n, 0, 0, 0, 0, 0, &found, w, a, n,
+                             iwork + 10 * d, work, 26 * n, iwork, 10 * n);
+  unlock();
+  rc = info == 0 && found == n ? STATUS_OK : STATUS_SOLVER;
+end:
+  mem->release(copy);
+  mem->release(work);
+  mem->release(iwork);
+  return rc;
+}
+
+enum status linalg_eigen(size_t d, const double *cov, double *vectors, double *w, const struct memory *mem) {
+  lapack_int info = 0;
+  memcpy(vectors, cov, d * d * sizeof *vectors);
+  enum status rc = eigen_divide_and_conquer(d, vectors, w, &info, mem);
+  if (rc == STATUS_OK && info != 0) rc = eigen_relatively_robust(d, cov, vectors, w, mem);
+  return rc;
+}
+
+enum status linalg_cholesky(size_t d, double *a) {
+  lock();
+  lapack_int info = LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', (lapack_int)d, a, (lapack_int)d);
+  unlock();
+  for (size_t column = 1; column < d; column++) memset(a + column * d, 0, column * sizeof *a);
+  return info == 0 ? STATUS_OK : STATUS_SOLVER;
+}
+
+enum status linalg_invert_lower(size_t d, double *a) {
+  lock();
+  lapack_int info = LAPACKE_dtrtri_work(LAPACK_COL_MAJOR, 'L', 'N', (lapack_int)d, a, (lapack_int)d);
+  unlock();
+  return info == 0 ? STATUS_OK : STATUS_SOLVER;
+}
+
+void linalg_multiply_transposed(size_t n, size_t k, const double *a, const double *b, double *c) {
+  lock();
+  cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, (int)n, (int)n, (int)k, 1.0, a, (int)n, b, (int)n, 0.0, c,
+              (int)n);
+  unlock();
+}
+
+enum status linalg_pseudo_inverse(size_t d, size_t k, const double *kernel, double *inverse,
+                                  const struct memory *mem) {
+  lapack_int order = (lapack_int)k, info;
+  double *gram = memory_array(mem, k * k, sizeof *gram);
+  if (gram == NULL) return STATUS_NOMEM;
+  memset(gram, 0, k * k * sizeof *gram);
+  linalg_syrk(d, k, kernel, gram);
+  /* Row-major d x k is column-major k x d: the right-hand sides K^T, which the solution replaces. */
+  double *rhs = memory_array(mem, d * k, sizeof *rhs);
+  if (rhs == NULL) { mem->release(gram); return STATUS_NOMEM; }
+  memcpy(rhs, kernel, d * k * sizeof *rhs);
+  lock();
+  info = LAPACKE_dposv_work(LAPACK_COL_MAJOR, 'L', order, (lapack_int)d, gram, order, rhs, order);
+  unlock();
+  for (size_t i = 0; i < d; i++)
+    for (size_t j = 0; j < k; j++) inverse[j * d + i] = rhs[i * k + j];
+  mem->release(gram);
+  mem->release(rhs);
+  return info == 0 ? STATUS_OK : STATUS_SOLVER;
+}

@@ -1,0 +1,46 @@
+/*
+** BLAS and LAPACK, and the only file that knows them. Matrices are square float64, column-major unless said.
+**
+** The libraries are shared with the host: every call runs under one process-wide mutex (OpenBLAS built without
+** threads of its own gives wrong answers to callers in parallel, and with them it thrashes), which survives fork().
+** The number of BLAS threads is never changed. Workspace comes from the caller's allocator.
+*/
+#ifndef WHITEN_CORE_LINALG_H
+#define WHITEN_CORE_LINALG_H
+
+#include "base.h"
+
+/* Threads that BLAS uses, and its description of itself. */
+int linalg_threads(void);
+const char *linalg_config(void);
+
+/* Upper triangle of cov (d x d, row-major) += block^T * block; block is rows x d, row-major. */
+void linalg_syrk(size_t rows, size_t d, const double *block, double *cov);
+
+/*
+** Eigen-decomposition of a symmetric matrix by dsyevd, by dsyevr where that does not converge. Of `cov` the upper
+** triangle (row-major) is read; `vectors` (d x d) receives the eigenvectors, one after the other, d elements each,
+** `w` the eigenvalues, ascending. Workspace: 2 d^2 float64. STATUS_NOMEM, STATUS_SOLVER.
+*/
+enum status linalg_eigen(size_t d, const double *cov, double *vectors, double *w, const struct memory *mem);
+
+/*
+** Cholesky factor of a positive definite matrix, a = L L^T: only the column-major lower triangle (row-major upper) is
+** read; receives L there, zeros elsewhere. STATUS_SOLVER when it is not positive definite.
+*/
+enum status linalg_cholesky(size_t d, double *a);
+
+/* The inverse of a lower triangular matrix, in place. STATUS_SOLVER when it is singular. */
+enum status linalg_invert_lower(size_t d, double *a);
+
+/* c (n x n) = a (n x k) * b^T, b of shape n x k; all column-major. */
+void linalg_multiply_transposed(size_t n, size_t k, const double *a, const double *b, double *c);
+
+/*
+** The pseudo-inverse (K^T K)^-1 K^T of a d x k matrix of full column rank, by Cholesky: `kernel` is row-major d x k;
+** `inverse` receives k x d, row-major. STATUS_SOLVER when the columns are dependent; STATUS_NOMEM.
+*/
+enum status linalg_pseudo_inverse(size_t d, size_t k, const double *kernel, double *inverse,
+                                  const struct memory *mem);
+
+#endif

@@ -1,0 +1,124 @@
+/* See stats.h. */
+#include "stats.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+#include "vector.h"
+
+enum status mean_cosine_init(struct mean_cosine *m, size_t dim, const struct memory *mem) {
+  *m = (struct mean_cosine){.mem = mem, .dim = dim};
+  m->sum = memory_array(mem, dim, sizeof *m->sum);
+  if (m->sum == NULL) return STATUS_NOMEM;
+  memset(m->sum, 0, dim * sizeof *m->sum);
+  return STATUS_OK;
+}
+
+void mean_cosine_clear(struct mean_cosine *m) {
+  if (m->mem != NULL) m->mem->release(m->sum);
+  *m = (struct mean_cosine){0};
+}
+
+enum status mean_cosine_add(struct mean_cosine *m, const void *v) {
+  double square = vector_square_f64(m->dim, v);
+  if (!isfinite(square)) return STATUS_NOT_FINITE;
+  if (square == 0) return STATUS_OK;
+  kernel->add_weighted(m->dim, m->sum, v, 1 / sqrt(square));
+  m->rows++;
+  return STATUS_OK;
+}
+
+double mean_cosine_value(const struct mean_cosine *m) {
+  double square = 0, n = (double)m->rows;
+  if (m->rows < 2) return NAN;
+  for (size_t i = 0; i < m->dim; i++) square += m->sum[i] * m->sum[i];
+  return (square - n) / (n * (n - 1));
+}
+
+double stats_isoscore(const struct moments *m) {
+  double trace, frobenius2, d = (double)m->dim;
+  if (m->dim < 2 || m->rows < 2) return NAN;
+  moments_norms(m, &trace, &frobenius2);
+  if (!(trace > 0)) return NAN;
+  /* Steps 5 to 8 of the algorithm reduce to this: |sqrt(d) s / |s| - 1|^2 = 2 d - 2 sqrt(d) sum(s) / |s|. */
+  double score = (trace * trace / frobenius2 - 1) / (d - 1);
+  return score < 0 ? 0 : score > 1 ? 1 : score;
+}
+
+enum status pairs_add(struct pairs *p, double x, double y, const struct memory *mem) {
+  p->mem = mem;
+  if (p->count == p->capacity) {
+    size_t capacity = p->capacity ? 2 * p->capacity : 64;
+    struct pair *grown = mem->resize(p->pairs, capacity * sizeof *grown);
+    if (grown == NULL) return STATUS_NOMEM;
+    p->pairs = grown;
+    p->capacity = capacity;
+  }
+  p->pairs[p->count++] = (struct pair){x, y};
+  return STATUS_OK;
+}
+
+void pairs_clear(struct pairs *p) {
+  if (p->mem != NULL) p->mem->release(p->pairs);
+  *p = (struct pairs){0};
+}
+
+/* The largest magnitude of a side, for scaling: squares of large numbers would overflow. */
+static double largest(const struct pairs *p, int side_y) {
+  double max = 0;
+  for (size_t i = 0; i < p->count; i++) {
+    double value = fabs(side_y ? p->pairs[i].y : p->pairs[i].x);
+    if (value > max) max = value;
+  }
+  return max > 0 ? max : 1;
+}
+
+double pairs_pearson(const struct pairs *p) {
+  double n = (double)p->count, unit_x = largest(p, 0), unit_y = largest(p, 1);
+  double mean_x = 0, mean_y = 0, xx = 0, xy = 0, yy = 0;
+  int varies_x = 0, varies_y = 0;
+  if (p->count < 2) return NAN;
+  for (size_t i = 0; i < p->count; i++) {
+    mean_x += p->pairs[i].x / unit_x / n;
+    mean_y += p->pairs[i].y / unit_y / n;
+    varies_x |= p->pairs[i].x != p->pairs[0].x;
+    varies_y |= p->pairs[i].y != p->pairs[0].y;
+  }
+  for (size_t i = 0; i < p->count; i++) {
+    double x = p->pairs[i].x / unit_x - mean_x, y = p->pairs[i].y / unit_y - mean_y;
+    xx += x * x;
+    xy += x * y;
+    yy += y * y;
+  }
+  if (!varies_x || !varies_y || !(xx > 0) || !(yy > 0)) return NAN;
+  double r = xy / sqrt(xx) / sqrt(yy);
+  return r > 1 ? 1 : r < -1 ? -1 : r;
+}
+
+static int by_x(const void *a, const void *b) {
+  double x = ((const struct pair *)a)->x, y = ((const struct pair *)b)->x;
+  return (x > y) - (x < y);
+}
+
+/* Replaces x by its rank, from 1, ties by the mean of their ranks; leaves the pairs in its order. */
+static void rank_x(struct pairs *p) {
+  qsort(p->pairs, p->count, sizeof *p->pairs, by_x);
+  for (size_t i = 0, end; i < p->count; i = end) {
+    for (end = i + 1; end < p->count && p->pairs[end].x == p->pairs[i].x;) end++;
+    double rank = ((double)i + (double)end + 1) / 2;
+    for (size_t j = end; j-- > i;) p->pairs[j].x = rank;
+  }
+}
+
+static void swap_sides(struct pairs *p) {
+  for (size_t i = 0; i < p->count; i++) p->pairs[i] = (struct pair){p->pairs[i].y, p->pairs[i].x};
+}
+
+double pairs_spearman(struct pairs *p) {
+  rank_x(p);
+  swap_sides(p);
+  rank_x(p);
+  return pairs_pearson(p);
+}

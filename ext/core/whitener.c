@@ -1,0 +1,128 @@
+/* See whitener.h. */
+#include "whitener.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernel.h"
+#include "vector.h"
+
+static double *copy_f64(double **at, const void *array, size_t count) {
+  if (array == NULL) return NULL;
+  double *copy = *at;
+  memcpy(copy, array, count * sizeof *copy);
+  *at += count;
+  return copy;
+}
+
+/* One block: the panels, aligned; then what is float64; then the inverse as stored. */
+static enum status copy_arrays(struct whitener *w, const struct model_arrays *arrays) {
+  size_t d = w->header.d, k = w->header.k, m = w->header.m, panels = kernel_panel_elements(d, m);
+  size_t bytes = 63 + panels * sizeof(float) + (3 * d + k) * sizeof(double);
+  if (arrays->inverse != NULL) bytes += d * m * sizeof(float);
+  w->block = w->mem->alloc(bytes);
+  if (w->block == NULL) return STATUS_NOMEM;
+  w->kernel = memory_align64(w->block);
+  kernel_pack(d, m, arrays->kernel, w->kernel);
+  double *at = (double *)(void *)(w->kernel + panels);
+  w->mean = copy_f64(&at, arrays->mean, d);
+  w->eigenvalues = copy_f64(&at, arrays->eigenvalues, d);
+  w->row_scale = copy_f64(&at, arrays->row_scale, d);
+  w->column_scale = copy_f64(&at, arrays->column_scale, k);
+  if (arrays->inverse != NULL) {
+    w->stored_inverse = (float *)(void *)at;
+    memcpy(w->stored_inverse, arrays->inverse, d * m * sizeof(float));
+  }
+  return STATUS_OK;
+}
+
+enum status whitener_init(struct whitener *w, const void *blob, size_t bytes, const struct memory *mem) {
+  struct model_arrays arrays;
+  *w = (struct whitener){.mem = mem};
+  enum status rc = model_read(blob, bytes, &w->header, &arrays);
+  if (rc == STATUS_OK) rc = model_check_hash(blob, bytes);
+  if (rc == STATUS_OK) rc = model_check_finite(&w->header, &arrays);
+  if (rc == STATUS_OK) rc = copy_arrays(w, &arrays);
+  return rc;
+}
+
+void whitener_clear(struct whitener *w) {
+  if (w->mem == NULL) return;
+  w->mem->release(w->block);
+  w->mem->release(w->inverse_block);
+  *w = (struct whitener){0};
+}
+
+enum status whitener_apply(const struct whitener *w, const void *x, float *shifted, float *y, size_t *index) {
+  size_t d = w->header.d, m = w->header.m;
+  kernel->shift(d, x, w->mean, shifted);
+  kernel->transform(1, d, m, shifted, d, w->kernel, y, m);
+  *index = vector_find_not_finite(m, y);
+  if (*index < m) return STATUS_OVERFLOW;
+  if (w->header.flags & MODEL_NORMALIZE) {
+    double norm = vector_norm(m, y);
+    if (norm == 0) return STATUS_NO_VARIANCE;
+    vector_divide(m, y, norm, y);
+  }
+  return STATUS_OK;
+}
+
+enum status whitener_prepare_inverse(struct whitener *w) {
+  size_t d = w->header.d, m = w->header.m;
+  if (w->inverse != NULL) return STATUS_OK;
+  if (w->stored_inverse == NULL && w->row_scale == NULL) return STATUS_NO_INVERSE;
+  size_t panels = kernel_panel_elements(m, d);
+  void *block = w->mem->alloc(63 + panels * sizeof(float));
+  if (block == NULL) return STATUS_NOMEM;
+  float *inverse = memory_align64(block);
+  if (w->stored_inverse != NULL) {
+    kernel_pack(m, d, w->stored_inverse, inverse);
+  } else {
+    memset(inverse, 0, panels * sizeof *inverse);
+    for (size_t j = 0; j < m; j++)
+      for (size_t i = 0; i < d; i++)
+        inverse[kernel_panel_index(m, d, j, i)] = (float)(w->kernel[kernel_panel_index(d, m, i, j)] *
+                                                          w->row_scale[i] * w->column_scale[j]);
+  }
+  w->inverse_block = block;
+  w->inverse = inverse;
+  return STATUS_OK;
+}
+
+enum status whitener_invert(const struct whitener *w, const void *y, float *aligned, float *x, size_t *index) {
+  size_t d = w->header.d, m = w->header.m;
+  memcpy(aligned, y, m * sizeof *aligned);
+  kernel->transform(1, m, d, aligned, m, w->inverse, x, d);
+  for (size_t i = 0; i < d; i++) x[i] = (float)(x[i] + w->mean[i]);
+  *index = vector_find_not_finite(d, x);
+  return *index < d ? STATUS_OVERFLOW : STATUS_OK;
+}
+
+void whitener_copy_kernel(const struct whitener *w, float *out) {
+  size_t d = w->header.d, m = w->header.m;
+  for (size_t i = 0; i < d; i++)
+    for (size_t j = 0; j < m; j++) out[i * m + j] = w->kernel[kernel_panel_index(d, m, i, j)];
+}
+
+void whitener_copy_bias(const struct whitener *w, float *out) {
+  for (size_t i = 0; i < w->header.d; i++) out[i] = (float)-w->mean[i];
+}
+
+double whitener_explained(const struct whitener *w) {
+  double total = 0, kept = 0;
+  if (w->eigenvalues == NULL) return NAN;
+  for (size_t j = 0; j < w->header.d; j++) {
+    int is_kept = j >= w->header.remove && j < w->header.remove + w->header.k;
+    total += w->eigenvalues[j];
+    if (is_kept) kept += w->eigenvalues[j];
+  }
+  return kept / total;
+}
+
+double whitener_condition(const struct whitener *w) {
+  const struct model_header *h = &w->header;
+  size_t last = (size_t)h->remove + h->k - 1;
+  if (w->eigenvalues == NULL || last >= h->d) return NAN;
+  double largest = (1 - h->rho) * w->eigenvalues[h->remove] + h->ridge_added;
+  return largest / ((1 - h->rho) * w->eigenvalues[last] + h->ridge_added);
+}

@@ -1,0 +1,46 @@
+/*
+** A parsed model, and vectors through it: y = (x - mean) @ kernel, and back.
+**
+** The mean is subtracted in float64 and the difference rounded once: x @ W - mean @ W in float32 loses up to three
+** digits. Products are chains in the order of kernel.h, so the bits are the same everywhere.
+*/
+#ifndef WHITEN_CORE_WHITENER_H
+#define WHITEN_CORE_WHITENER_H
+
+#include "base.h"
+#include "model.h"
+
+/* A model made ready for use: the kernel in panels, 64-byte aligned. Zeroed = empty. */
+struct whitener {
+  const struct memory *mem;
+  struct model_header header;
+  double *mean, *eigenvalues, *row_scale, *column_scale; /* NULL where the model has none */
+  float *kernel, *inverse;                               /* panels; inverse is made by whitener_prepare_inverse */
+  float *stored_inverse;                                 /* m x d as in the BLOB, or NULL */
+  void *block, *inverse_block;                           /* what is owned */
+};
+
+/* Validates the BLOB in full and parses it. Errors as for model_read, model_check_hash, model_check_finite. */
+enum status whitener_init(struct whitener *w, const void *blob, size_t bytes, const struct memory *mem);
+void whitener_clear(struct whitener *w);
+
+/* y = (x - mean) @ kernel, normalized if the model says so: x has d unaligned elements, `shifted` is a workspace of d,
+** y receives m. STATUS_OVERFLOW: *index of y is not finite, because x is not or the product is beyond float32;
+** STATUS_NO_VARIANCE: y is zero and was to be normalized. */
+enum status whitener_apply(const struct whitener *w, const void *x, float *shifted, float *y, size_t *index);
+
+/* Must succeed before whitener_invert. STATUS_NO_INVERSE, STATUS_NOMEM. */
+enum status whitener_prepare_inverse(struct whitener *w);
+/* x = mean + y @ inverse: y has m unaligned elements; `aligned` is a workspace of m; x receives d. STATUS_OVERFLOW. */
+enum status whitener_invert(const struct whitener *w, const void *y, float *aligned, float *x, size_t *index);
+
+/* kernel as d x m row-major; bias = -mean as float32. */
+void whitener_copy_kernel(const struct whitener *w, float *out);
+void whitener_copy_bias(const struct whitener *w, float *out);
+
+/* Share of the variance in the kept components; largest / smallest kept eigenvalue, shrinkage and ridge included. NaN
+** for an imported model. */
+double whitener_explained(const struct whitener *w);
+double whitener_condition(const struct whitener *w);
+
+#endif

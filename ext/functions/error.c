@@ -1,0 +1,129 @@
+/* See error.h. */
+#include "error.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "../core/model.h"
+#include "../core/vector.h"
+
+struct call call_of(sqlite3_context *context) {
+  const struct binding *binding = sqlite3_user_data(context);
+  return (struct call){
+      .function = binding->function->name, .context = context, .connection = binding->connection};
+}
+
+struct call call_of_table(const char *function, struct connection *connection, char **message) {
+  return (struct call){.function = function, .connection = connection, .message = message};
+}
+
+int call_variant(const struct call *call) {
+  return ((const struct binding *)sqlite3_user_data(call->context))->function->variant;
+}
+
+void fail_nomem(struct call *call) {
+  if (call->failed) return;
+  call->failed = SQLITE_NOMEM;
+  if (call->context != NULL) sqlite3_result_error_nomem(call->context);
+}
+
+void fail(struct call *call, const char *format, ...) {
+  va_list arguments;
+  if (call->failed) return;
+  va_start(arguments, format);
+  char *text = sqlite3_vmprintf(format, arguments);
+  va_end(arguments);
+  char *whole = NULL;
+  if (text != NULL && call->row > 0)
+    whole = sqlite3_mprintf("%s: row %lld of the group: %s", call->function, (long long)call->row, text);
+  else if (text != NULL)
+    whole = sqlite3_mprintf("%s: %s", call->function, text);
+  sqlite3_free(text);
+  if (whole == NULL) {
+    fail_nomem(call);
+    return;
+  }
+  call->failed = SQLITE_ERROR;
+  if (call->context != NULL) {
+    sqlite3_result_error(call->context, whole, -1);
+    sqlite3_free(whole);
+  } else {
+    sqlite3_free(*call->message);
+    *call->message = whole;
+  }
+}
+
+static const char *type_name(sqlite3_value *value) {
+  switch (sqlite3_value_type(value)) {
+    case SQLITE_INTEGER: return "INTEGER";
+    case SQLITE_FLOAT: return "REAL";
+    case SQLITE_TEXT: return "TEXT";
+    case SQLITE_BLOB: return "a BLOB";
+    default: return "NULL";
+  }
+}
+
+void fail_type(struct call *call, const char *argument, sqlite3_value *value, const char *expected) {
+  fail(call, "%s is %s, expected %s", argument, type_name(value), expected);
+}
+
+int fail_not_finite(struct call *call, const char *argument, size_t dim, const void *vector) {
+  float x;
+  size_t index = vector_find_not_finite(dim, vector);
+  if (index == dim) return 0;
+  memcpy(&x, (const char *)vector + 4 * index, sizeof x);
+  fail(call, "%s[%lld] is %s, expected a finite number", argument, (long long)index,
+       isnan(x) ? "NaN" : x > 0 ? "Infinity" : "-Infinity");
+  return 1;
+}
+
+void fail_dim(struct call *call, const char *argument, size_t found, size_t expected, const char *why) {
+  fail(call, "%s has %lld element%s, expected %lld%s", argument, (long long)found, found == 1 ? "" : "s",
+       (long long)expected, why);
+}
+
+void fail_overflow(struct call *call, const char *what, size_t index) {
+  fail(call, "%s[%lld] is beyond float32, expected a magnitude below 3.4e38", what, (long long)index);
+}
+
+void fail_blob(struct call *call, const char *argument, enum status status, const void *blob, size_t bytes,
+               uint64_t claimed) {
+  const char *other = model_is_model(blob, bytes)   ? " (it is a model BLOB)"
+                      : model_is_stats(blob, bytes) ? " (it is a stats BLOB: whiten_solve makes a model of it)"
+                                                    : "";
+  switch (status) {
+    case STATUS_FOREIGN:
+      fail(call, "%s is a foreign BLOB of %lld bytes%s, expected one made by %s", argument, (long long)bytes, other,
+           strcmp(argument, "stats") == 0 ? "whiten_stats or whiten_merge"
+                                          : "whiten_fit, whiten_solve or whiten_import");
+      break;
+    case STATUS_VERSION:
+      fail(call, "%s has a format version that this build does not know, expected 1", argument);
+      break;
+    case STATUS_BYTE_ORDER:
+      fail(call, "%s is in big-endian byte order, expected little-endian", argument);
+      break;
+    case STATUS_TRUNCATED:
+      fail(call, "%s is %s: it has %lld bytes, expected %llu", argument, bytes < claimed ? "truncated" : "damaged",
+           (long long)bytes, (unsigned long long)claimed);
+      break;
+    case STATUS_HASH:
+      fail(call, "%s is damaged: its content does not match its hash, expected an unaltered BLOB", argument);
+      break;
+    case STATUS_NOT_FINITE:
+      fail(call, "%s is damaged: it holds NaN or Infinity, expected finite numbers", argument);
+      break;
+    case STATUS_HEADER:
+      fail(call, "%s is damaged: its header has a field out of range, expected an unaltered BLOB", argument);
+      break;
+    default: fail_status(call, status);
+  }
+}
+
+void fail_status(struct call *call, enum status status) {
+  if (status == STATUS_NOMEM)
+    fail_nomem(call);
+  else
+    fail(call, "LAPACK did not find the eigenvalues (status %d), expected a well-scaled covariance", (int)status);
+}

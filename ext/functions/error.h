@@ -1,0 +1,47 @@
+/*
+** The one place that words an error: "function: argument is/has what was found, expected what was expected".
+**
+** A `struct call` says where an error goes: to a function's context, or to a table-valued function's message. After
+** the first error further ones are ignored, and `failed` is set.
+*/
+#ifndef WHITEN_FUNCTIONS_ERROR_H
+#define WHITEN_FUNCTIONS_ERROR_H
+
+#include "function.h"
+
+struct call {
+  const char *function;
+  sqlite3_context *context;       /* NULL in a table-valued function */
+  struct connection *connection;
+  char **message;                 /* where a table-valued function's message goes */
+  int64_t row;                    /* of the group, from 1, in an aggregate; else 0 */
+  int failed;                     /* an SQLite error code, or 0 */
+};
+
+struct call call_of(sqlite3_context *context);
+struct call call_of_table(const char *function, struct connection *connection, char **message);
+
+/* The variant of the function that is being called. */
+int call_variant(const struct call *call);
+
+/* Any message; the function's name, and the row if any, come before it. */
+void fail(struct call *call, const char *format, ...);
+void fail_nomem(struct call *call);
+
+/* "argument is TEXT, expected ..." */
+void fail_type(struct call *call, const char *argument, sqlite3_value *value, const char *expected);
+/* "argument[3] is NaN, expected a finite number": looks for the element; does nothing and returns 0 if all are finite. */
+int fail_not_finite(struct call *call, const char *argument, size_t dim, const void *vector);
+/* "argument has 2 elements, expected 3 (as in ...)" */
+void fail_dim(struct call *call, const char *argument, size_t found, size_t expected, const char *why);
+/* "result[3] is beyond float32" */
+void fail_overflow(struct call *call, const char *what, size_t index);
+
+/* What is wrong with a model or stats BLOB: status as model_read or stats_read gave it. */
+void fail_blob(struct call *call, const char *argument, enum status status, const void *blob, size_t bytes,
+               uint64_t claimed);
+
+/* Rare ends that need no more than their name: out of memory, a solver that failed. */
+void fail_status(struct call *call, enum status status);
+
+#endif

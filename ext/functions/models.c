@@ -1,0 +1,153 @@
+/* See models.h. A connection is used by one thread at a time, so the counts need no lock. */
+#include "models.h"
+
+#include <string.h>
+
+static const char POINTER_TYPE[] = "whiten_model";
+static const char EXPECTED[] = "a model BLOB or a whiten_model() handle";
+
+/* Auxiliary data with a negative index belong to the statement, whichever function asks: SQLite's own JSON functions
+** keep their cache so. Should that cease, models are hashed more often, and nothing else changes. */
+enum { STATEMENT_MODELS = -2083165 };
+
+/* What one statement has met: models whose BLOBs were hashed. */
+struct statement_models {
+  struct shared_model *models[MODELS_CACHED];
+};
+
+struct shared_model *model_retain(struct shared_model *model) {
+  model->references++;
+  return model;
+}
+
+void model_release(struct shared_model *model) {
+  if (model == NULL || --model->references > 0) return;
+  whitener_clear(&model->whitener);
+  sqlite3_free(model);
+}
+
+static void release_pointer(void *model) {
+  model_release(model);
+}
+
+struct connection *connection_create(void) {
+  struct connection *connection = sqlite3_malloc64(sizeof *connection);
+  if (connection != NULL) *connection = (struct connection){.references = 1};
+  return connection;
+}
+
+void connection_release(void *p) {
+  struct connection *connection = p;
+  if (connection == NULL || --connection->references > 0) return;
+  for (int i = 0; i < MODELS_CACHED; i++) model_release(connection->cached[i]);
+  sqlite3_free(connection);
+}
+
+int connection_models(const struct connection *connection) {
+  int count = 0;
+  while (count < MODELS_CACHED && connection->cached[count] != NULL) count++;
+  return count;
+}
+
+/* Moves model to the front of a list, most recently used first; retains it if it is new, releases what falls out. */
+static void bring_forward(struct shared_model *list[MODELS_CACHED], struct shared_model *model) {
+  int i = 0;
+  while (i < MODELS_CACHED && list[i] != model) i++;
+  if (i == MODELS_CACHED) {
+    model_retain(model);
+    i = MODELS_CACHED - 1;
+    model_release(list[i]);
+  }
+  for (; i > 0; i--) list[i] = list[i - 1];
+  list[0] = model;
+}
+
+static struct shared_model *find(struct shared_model *list[MODELS_CACHED], uint64_t hash, size_t bytes) {
+  for (int i = 0; i < MODELS_CACHED && list[i] != NULL; i++) {
+    const struct model_header *header = &list[i]->whitener.header;
+    if (header->hash == hash && header->size == bytes) return list[i];
+  }
+  return NULL;
+}
+
+static void release_statement_models(void *p) {
+  struct statement_models *statement = p;
+  for (int i = 0; i < MODELS_CACHED; i++) model_release(statement->models[i]);
+  sqlite3_free(statement);
+}
+
+/* Remembers that this statement has seen the BLOB of model; without memory it will just be hashed again. */
+static void remember(struct call *call, struct shared_model *model) {
+  if (call->context == NULL) return;
+  struct statement_models *statement = sqlite3_get_auxdata(call->context, STATEMENT_MODELS);
+  if (statement != NULL) {
+    bring_forward(statement->models, model);
+    return;
+  }
+  statement = sqlite3_malloc64(sizeof *statement);
+  if (statement == NULL) return;
+  *statement = (struct statement_models){{NULL}};
+  bring_forward(statement->models, model);
+  sqlite3_set_auxdata(call->context, STATEMENT_MODELS, statement, release_statement_models);
+}
+
+static struct shared_model *parse(struct call *call, const void *blob, size_t bytes) {
+  struct shared_model *model = sqlite3_malloc64(sizeof *model);
+  if (model == NULL) return fail_nomem(call), NULL;
+  *model = (struct shared_model){.references = 1};
+  enum status rc = whitener_init(&model->whitener, blob, bytes, &sqlite_memory);
+  if (rc == STATUS_OK) {
+    call->connection->parsed++;
+    return model;
+  }
+  uint64_t claimed = model->whitener.header.size;
+  model_release(model);
+  fail_blob(call, "model", rc, blob, bytes, claimed);
+  return NULL;
+}
+
+/* The model of a BLOB that this statement has not met: from the cache if its content is what its hash says. */
+static struct shared_model *load(struct call *call, const void *blob, size_t bytes) {
+  struct model_header header;
+  struct model_arrays arrays;
+  struct shared_model *model = NULL;
+  if (model_read(blob, bytes, &header, &arrays) == STATUS_OK) {
+    model = find(call->connection->cached, header.hash, bytes);
+    if (model != NULL && model_check_hash(blob, bytes) != STATUS_OK) model = NULL;
+  }
+  model = model != NULL ? model_retain(model) : parse(call, blob, bytes);
+  if (model == NULL) return NULL;
+  bring_forward(call->connection->cached, model);
+  remember(call, model);
+  return model;
+}
+
+static struct shared_model *from_blob(struct call *call, sqlite3_value *value) {
+  struct statement_models *statement =
+      call->context != NULL ? sqlite3_get_auxdata(call->context, STATEMENT_MODELS) : NULL;
+  const void *blob = sqlite3_value_blob(value);
+  size_t bytes = (size_t)sqlite3_value_bytes(value);
+  if (blob == NULL && bytes > 0) return fail_nomem(call), NULL;
+  if (statement != NULL && bytes >= 32) {
+    struct shared_model *model = find(statement->models, model_stored_hash(blob), bytes);
+    if (model != NULL) return model_retain(model);
+  }
+  return load(call, blob, bytes);
+}
+
+struct shared_model *model_argument(struct call *call, sqlite3_value *value) {
+  struct shared_model *model = sqlite3_value_pointer(value, POINTER_TYPE);
+  if (model != NULL) return model_retain(model);
+  switch (sqlite3_value_type(value)) {
+    case SQLITE_BLOB: return from_blob(call, value);
+    case SQLITE_NULL:
+      fail(call, "model is NULL, expected %s (a handle does not survive a CTE, a view or a column: use it where it "
+                 "is made)", EXPECTED);
+      return NULL;
+    default: fail_type(call, "model", value, EXPECTED); return NULL;
+  }
+}
+
+void result_model(struct call *call, struct shared_model *model) {
+  sqlite3_result_pointer(call->context, model_retain(model), POINTER_TYPE, release_pointer);
+}

@@ -1,0 +1,181 @@
+/* See options.h. The JSON is taken apart by SQLite itself. */
+#include "options.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { METHOD = 1, RIDGE = 2, POWER = 4, REMOVE = 8, NORMALIZE = 16 };
+
+static int read_k(struct call *call, sqlite3_value *value, size_t d, struct whiten_options *o) {
+  switch (sqlite3_value_type(value)) {
+    case SQLITE_NULL: return 0;
+    case SQLITE_INTEGER:
+      o->k_kind = WHITEN_K_COUNT;
+      o->k = sqlite3_value_int64(value);
+      if (o->k < 1 || o->k > (int64_t)d)
+        fail(call, "k is %lld, expected 1 to %lld (the dimensions), or a share of the variance between 0 and 1",
+             (long long)o->k, (long long)d);
+      break;
+    case SQLITE_FLOAT:
+      o->k_kind = WHITEN_K_SHARE;
+      o->share = sqlite3_value_double(value);
+      if (!(o->share > 0 && o->share < 1))
+        fail(call, "k is %!.15g, expected an INTEGER 1 to %lld, or a share of the variance between 0 and 1",
+             o->share, (long long)d);
+      break;
+    default: fail_type(call, "k", value, "an INTEGER, a REAL between 0 and 1, or NULL");
+  }
+  return call->failed;
+}
+
+/* One member of the object: what json_each says of it. */
+struct member {
+  const char *key, *type, *text;
+  double number;
+  int64_t integer;
+  int is_integer, is_number;
+};
+
+static void fail_member(struct call *call, const struct member *m, const char *expected) {
+  fail(call, "options.%s is %s, expected %s", m->key, m->text ? m->text : m->type, expected);
+}
+
+static int read_method(const struct member *m, struct whiten_options *o) {
+  for (uint32_t i = 0; strcmp(m->type, "text") == 0 && model_method_name(i) != NULL; i++) {
+    if (strcmp(m->text, model_method_name(i)) != 0) continue;
+    o->method = (enum whiten_method)i;
+    return 1;
+  }
+  return 0;
+}
+
+static void read_ridge(struct call *call, const struct member *m, struct whiten_options *o) {
+  o->oas = strcmp(m->type, "text") == 0 && strcmp(m->text, "oas") == 0;
+  if (o->oas) return;
+  o->ridge = m->number;
+  if (!m->is_number || !(o->ridge >= 0) || isinf(o->ridge)) fail_member(call, m, "a number >= 0 or \"oas\"");
+}
+
+/* Which option the member is; 0 when it is none. */
+static int read_member(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+  if (strcmp(m->key, "method") == 0) {
+    if (!read_method(m, o)) fail_member(call, m, "\"pca\", \"zca\", \"pca-cor\", \"zca-cor\" or \"cholesky\"");
+    return METHOD;
+  }
+  if (strcmp(m->key, "ridge") == 0) {
+    read_ridge(call, m, o);
+    return RIDGE;
+  }
+  if (strcmp(m->key, "power") == 0) {
+    o->power = m->number;
+    if (!m->is_number || !(o->power >= 0 && o->power <= 1)) fail_member(call, m, "a number from 0 to 1");
+    return POWER;
+  }
+  if (strcmp(m->key, "remove") == 0) {
+    o->remove = m->integer;
+    if (!m->is_integer || o->remove < 0 || o->remove >= (int64_t)d)
+      fail_member(call, m, "an integer from 0 to the dimensions less one");
+    return REMOVE;
+  }
+  if (strcmp(m->key, "normalize") == 0) {
+    o->normalize = strcmp(m->type, "true") == 0;
+    if (!o->normalize && strcmp(m->type, "false") != 0) fail_member(call, m, "true or false");
+    return NORMALIZE;
+  }
+  fail(call, "options has the key '%s', expected method, ridge, power, remove or normalize", m->key);
+  return 0;
+}
+
+static struct member member_of(sqlite3_stmt *statement) {
+  struct member m = {.key = (const char *)sqlite3_column_text(statement, 0),
+                     .type = (const char *)sqlite3_column_text(statement, 1),
+                     .text = (const char *)sqlite3_column_text(statement, 2)};
+  m.is_integer = m.type != NULL && strcmp(m.type, "integer") == 0;
+  m.is_number = m.is_integer || (m.type != NULL && strcmp(m.type, "real") == 0);
+  m.number = sqlite3_column_double(statement, 2);
+  m.integer = sqlite3_column_int64(statement, 2);
+  return m;
+}
+
+static int read_members(struct call *call, sqlite3_stmt *statement, size_t d, struct whiten_options *o) {
+  int rc, seen = 0;
+  while (!call->failed && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    const char *whole = (const char *)sqlite3_column_text(statement, 3);
+    struct member m = member_of(statement);
+    if (whole != NULL && strcmp(whole, "object") != 0) {
+      fail(call, "options is a JSON %s, expected a JSON object", whole);
+      break;
+    }
+    if (m.key == NULL) continue; /* the row that stands for an empty object */
+    if (m.type == NULL) return fail_nomem(call), call->failed;
+    int option = read_member(call, &m, d, o);
+    if (seen & option) fail(call, "options has the key '%s' twice, expected it once", m.key);
+    seen |= option;
+  }
+  if (!call->failed && rc == SQLITE_NOMEM) fail_nomem(call);
+  if (!call->failed && rc != SQLITE_DONE)
+    fail(call, "options is not JSON (%s), expected a JSON object",
+         sqlite3_errmsg(sqlite3_context_db_handle(call->context)));
+  return call->failed;
+}
+
+static int read_options(struct call *call, sqlite3_value *value, size_t d, struct whiten_options *o) {
+  static const char SQL[] =
+      "SELECT e.key, e.type, e.atom, w.type FROM (SELECT json_type(?1) AS type) AS w LEFT JOIN json_each(?1) AS e";
+  sqlite3_stmt *statement = NULL;
+  if (sqlite3_value_type(value) == SQLITE_NULL) return 0;
+  if (sqlite3_value_type(value) != SQLITE_TEXT) {
+    fail_type(call, "options", value, "TEXT, a JSON object");
+    return call->failed;
+  }
+  int rc = sqlite3_prepare_v2(sqlite3_context_db_handle(call->context), SQL, -1, &statement, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_value(statement, 1, value);
+  if (rc == SQLITE_OK)
+    read_members(call, statement, d, o);
+  else if (rc == SQLITE_NOMEM)
+    fail_nomem(call);
+  else
+    fail(call, "options cannot be read (%s), expected SQLite's JSON functions",
+         sqlite3_errmsg(sqlite3_context_db_handle(call->context)));
+  sqlite3_finalize(statement);
+  return call->failed;
+}
+
+int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, size_t d, struct whiten_options *out) {
+  *out = WHITEN_DEFAULTS;
+  if (k != NULL && read_k(call, k, d, out)) return call->failed;
+  if (options != NULL && read_options(call, options, d, out)) return call->failed;
+  return 0;
+}
+
+void fail_solve(struct call *call, enum status status, const struct moments *m, const struct whiten_options *o,
+                size_t rank) {
+  call->row = 0;
+  switch (status) {
+    case STATUS_NO_VARIANCE:
+      fail(call, "the rows have no variance (n = %lld), expected at least two different ones", (long long)m->rows);
+      break;
+    case STATUS_WEIGHT:
+      fail(call, "weight sums to %!.15g, expected more than 1: weights are frequencies, so multiply probabilities by "
+                 "the number of observations", m->weight);
+      break;
+    case STATUS_K_CHOLESKY:
+      fail(call, "method cholesky takes no k, power or remove, expected none of them");
+      break;
+    case STATUS_RANK:
+      if (o->method == WHITEN_CHOLESKY)
+        fail(call, "method cholesky needs variance in every direction, found rank %lld of %lld: add a ridge",
+             (long long)rank, (long long)m->dim);
+      else
+        fail(call, "k is %lld, expected at most %lld: the rows (n = %lld) have variance in no more directions%s; "
+                   "use a smaller k or a ridge",
+             (long long)(o->k_kind == WHITEN_K_COUNT ? o->k : 1), (long long)rank, (long long)m->rows,
+             o->remove > 0 ? " after remove" : "");
+      break;
+    case STATUS_OVERFLOW:
+      fail(call, "the kernel is beyond float32: the rows have a variance too small to scale to 1, expected larger "
+                 "numbers (see embedding_scale)");
+      break;
+    default: fail_status(call, status);
+  }
+}

@@ -1,0 +1,189 @@
+/* See value.h. */
+#include "value.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "../core/json.h"
+
+enum { JSON_SUBTYPE = 74 }; /* what SQLite's JSON functions mark their results with */
+
+static const char A_VECTOR[] = "a vector (BLOB of float32 or JSON array)";
+
+static void *resize(void *block, uint64_t bytes) {
+  return sqlite3_realloc64(block, bytes);
+}
+static void *allocate(uint64_t bytes) {
+  return sqlite3_malloc64(bytes);
+}
+static void release(void *block) {
+  sqlite3_free(block);
+}
+const struct memory sqlite_memory = {allocate, resize, release};
+
+static int check_dim(struct call *call, const char *argument, size_t dim) {
+  if (dim == 0)
+    fail(call, "%s is empty, expected 1 to %d elements", argument, DIM_MAX);
+  else if (dim > DIM_MAX)
+    fail(call, "%s has %lld elements, expected 1 to %d", argument, (long long)dim, DIM_MAX);
+  return call->failed;
+}
+
+/* Shows the byte at which JSON goes wrong, if it can be shown. */
+static void fail_json(struct call *call, const char *argument, const char *text, size_t bytes,
+                      const struct json_fault *fault) {
+  size_t length = bytes - fault->offset < 12 ? bytes - fault->offset : 12;
+  if (fault->offset >= bytes)
+    fail(call, "%s is not a JSON array of numbers: expected %s at byte %lld, found the end", argument,
+         fault->expected, (long long)fault->offset);
+  else
+    fail(call, "%s is not a JSON array of numbers: expected %s at byte %lld, found '%.*s'", argument,
+         fault->expected, (long long)fault->offset, (int)length, text + fault->offset);
+}
+
+int vector_parse(struct call *call, sqlite3_value *value, const char *argument, float **out, size_t *dim) {
+  struct json_fault fault;
+  const char *text = (const char *)sqlite3_value_text(value);
+  size_t bytes = (size_t)sqlite3_value_bytes(value);
+  *out = NULL;
+  if (text == NULL) return fail_nomem(call), call->failed;
+  size_t cap = json_count(text, bytes);
+  if (cap > DIM_MAX) cap = DIM_MAX;
+  float *buffer = memory_array(&sqlite_memory, cap, sizeof *buffer);
+  if (buffer == NULL) return fail_nomem(call), call->failed;
+  enum status rc = json_read(text, bytes, cap, buffer, dim, &fault);
+  if (rc == STATUS_OK)
+    check_dim(call, argument, *dim);
+  else if (rc == STATUS_FOREIGN)
+    fail_json(call, argument, text, bytes, &fault);
+  else if (rc == STATUS_DIM)
+    fail(call, "%s has more than %d elements, expected 1 to %d", argument, DIM_MAX, DIM_MAX);
+  else if (rc == STATUS_OVERFLOW)
+    fail_overflow(call, argument, fault.index);
+  else
+    fail_status(call, rc);
+  if (call->failed) {
+    sqlite3_free(buffer);
+    return call->failed;
+  }
+  *out = buffer;
+  return 0;
+}
+
+static int read_blob(struct call *call, sqlite3_value *value, const char *argument, struct vector *v) {
+  v->data = sqlite3_value_blob(value);
+  size_t bytes = (size_t)sqlite3_value_bytes(value);
+  if (v->data == NULL && bytes > 0) return fail_nomem(call), call->failed;
+  if (bytes % 4 != 0) {
+    fail(call, "%s is a BLOB of %lld bytes, expected a multiple of 4", argument, (long long)bytes);
+    return call->failed;
+  }
+  v->dim = bytes / 4;
+  return check_dim(call, argument, v->dim);
+}
+
+int vector_read(struct call *call, sqlite3_value *value, const char *argument, struct vector *v) {
+  *v = (struct vector){0};
+  switch (sqlite3_value_type(value)) {
+    case SQLITE_BLOB: return read_blob(call, value, argument, v);
+    case SQLITE_TEXT: {
+      float *buffer;
+      if (vector_parse(call, value, argument, &buffer, &v->dim)) return call->failed;
+      v->data = v->parsed = buffer;
+      return 0;
+    }
+    default: fail_type(call, argument, value, A_VECTOR); return call->failed;
+  }
+}
+
+void vector_free(struct vector *v) {
+  sqlite3_free(v->parsed);
+  v->parsed = NULL;
+}
+
+/* What is kept of constant JSON text. */
+struct constant {
+  size_t dim;
+  float *data;
+};
+
+static void constant_free(void *p) {
+  struct constant *constant = p;
+  sqlite3_free(constant->data);
+  sqlite3_free(constant);
+}
+
+int vector_argument(struct call *call, sqlite3_value **argv, int index, const char *argument, struct vector *v) {
+  if (sqlite3_value_type(argv[index]) == SQLITE_TEXT) {
+    const struct constant *constant = sqlite3_get_auxdata(call->context, index);
+    if (constant != NULL) {
+      *v = (struct vector){.data = constant->data, .dim = constant->dim};
+      return 0;
+    }
+  }
+  return vector_read(call, argv[index], argument, v);
+}
+
+/* SQLite may free what it is given at once, so it is given only when the call is done with it. */
+void vector_done(struct call *call, int index, struct vector *v) {
+  if (v->parsed == NULL) return;
+  struct constant *constant = call->context ? sqlite3_malloc64(sizeof *constant) : NULL;
+  if (constant == NULL) {
+    vector_free(v);
+    return;
+  }
+  *constant = (struct constant){v->dim, v->parsed};
+  v->parsed = NULL;
+  sqlite3_set_auxdata(call->context, index, constant, constant_free);
+}
+
+float *result_buffer(struct call *call, size_t count) {
+  float *buffer = memory_array(&sqlite_memory, count, sizeof *buffer);
+  if (buffer == NULL) fail_nomem(call);
+  return buffer;
+}
+
+void result_vector(struct call *call, float *buffer, size_t count) {
+  sqlite3_result_blob64(call->context, buffer, count * sizeof *buffer, sqlite3_free);
+}
+
+void result_double(struct call *call, double value) {
+  if (isnan(value))
+    sqlite3_result_null(call->context);
+  else
+    sqlite3_result_double(call->context, value);
+}
+
+void result_json(struct call *call, char *text, size_t bytes) {
+  sqlite3_result_text64(call->context, text, bytes, sqlite3_free, SQLITE_UTF8);
+  sqlite3_result_subtype(call->context, JSON_SUBTYPE);
+}
+
+int number_read(struct call *call, sqlite3_value *value, const char *argument, double *number) {
+  int type = sqlite3_value_type(value);
+  if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) {
+    fail_type(call, argument, value, "a number >= 0");
+    return call->failed;
+  }
+  *number = sqlite3_value_double(value);
+  if (!(*number >= 0) || isinf(*number))
+    fail(call, "%s is %!.15g, expected a finite number >= 0", argument, *number);
+  return call->failed;
+}
+
+int integer_read(struct call *call, sqlite3_value *value, const char *argument, int64_t minimum, int64_t *number) {
+  if (sqlite3_value_type(value) != SQLITE_INTEGER) {
+    fail_type(call, argument, value, "an INTEGER");
+    return call->failed;
+  }
+  *number = sqlite3_value_int64(value);
+  if (*number < minimum)
+    fail(call, "%s is %lld, expected at least %lld", argument, (long long)*number, (long long)minimum);
+  return call->failed;
+}
+
+int any_null(int argc, sqlite3_value **argv) {
+  for (int i = 0; i < argc; i++)
+    if (sqlite3_value_type(argv[i]) == SQLITE_NULL) return 1;
+  return 0;
+}

@@ -1,0 +1,78 @@
+/* The entry point: registers what the functions' tables list, and stops at the first that fails. */
+#include "whiten.h"
+
+#include <stdlib.h>
+
+#include "core/kernel.h"
+#include "functions/models.h"
+
+#ifdef WHITEN_STATIC
+#define SQLITE_EXTENSION_INIT2(api) (void)(api)
+#else
+const sqlite3_api_routines *sqlite3_api = 0;
+#endif
+
+enum { OLDEST_SQLITE = 3038000 };
+
+static void binding_free(void *p) {
+  struct binding *binding = p;
+  connection_release(binding->connection);
+  sqlite3_free(binding);
+}
+
+/* One function with each number of arguments it takes. */
+static int register_function(sqlite3 *db, const struct function *f, struct connection *connection) {
+  for (int args = f->min_args; args <= f->max_args; args++) {
+    struct binding *binding = sqlite3_malloc64(sizeof *binding);
+    if (binding == NULL) return SQLITE_NOMEM;
+    *binding = (struct binding){f, connection};
+    connection->references++;
+    int rc = f->value != NULL ? sqlite3_create_window_function(db, f->name, args, f->flags, binding, f->step, f->final,
+                                                               f->value, f->inverse, binding_free)
+                              : sqlite3_create_function_v2(db, f->name, args, f->flags, binding, f->call, f->step,
+                                                           f->final, binding_free);
+    if (rc != SQLITE_OK) return rc;
+  }
+  return SQLITE_OK;
+}
+
+static int register_module(sqlite3 *db, const struct module *m, struct connection *connection) {
+  connection->references++;
+  return sqlite3_create_module_v2(db, m->name, m->methods, connection, connection_release);
+}
+
+static int register_all(sqlite3 *db, struct connection *connection, const char **name) {
+  static const struct function *const FUNCTIONS[] = {embedding_functions, similarity_functions, pool_functions,
+                                                     whiten_functions,    fit_functions,        stats_functions,
+                                                     config_functions};
+  static const struct module *const MODULES[] = {spectrum_modules};
+  int rc = SQLITE_OK;
+  for (size_t t = 0; t < sizeof FUNCTIONS / sizeof *FUNCTIONS; t++)
+    for (const struct function *f = FUNCTIONS[t]; rc == SQLITE_OK && f->name != NULL; f++) {
+      *name = f->name;
+      rc = register_function(db, f, connection);
+    }
+  for (size_t t = 0; t < sizeof MODULES / sizeof *MODULES; t++)
+    for (const struct module *m = MODULES[t]; rc == SQLITE_OK && m->name != NULL; m++) {
+      *name = m->name;
+      rc = register_module(db, m, connection);
+    }
+  return rc;
+}
+
+int sqlite3_whiten_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
+  const char *name = "";
+  SQLITE_EXTENSION_INIT2(api);
+  if (sqlite3_libversion_number() < OLDEST_SQLITE) {
+    *error = sqlite3_mprintf("whiten: SQLite is %s, expected 3.38 or newer", sqlite3_libversion());
+    return SQLITE_ERROR;
+  }
+  kernel_choose(getenv("WHITEN_KERNEL"));
+  struct connection *connection = connection_create();
+  if (connection == NULL) return SQLITE_NOMEM;
+  int rc = register_all(db, connection, &name);
+  connection_release(connection);
+  if (rc != SQLITE_OK && rc != SQLITE_NOMEM)
+    *error = sqlite3_mprintf("whiten: cannot register %s: %s", name, sqlite3_errmsg(db));
+  return rc;
+}
