@@ -41,6 +41,12 @@ libwhiten.a: $(CORE_O) $(STATIC_O)
 	rm -f $@
 	$(AR) rcs $@ $^
 
+# A file per instruction set; which one runs is decided when the extension is loaded.
+ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
+$B/core/kernel_avx2.o: COMPILE += -mavx2 -mfma
+$B/core/kernel_avx512.o: COMPILE += -mavx512f -mavx512dq -mfma
+endif
+
 $B/%.o: ext/%.c
 	@mkdir -p $(@D)
 	$(COMPILE) $(INCLUDES) -MMD -MP -c -o $@ $<

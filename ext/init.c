@@ -1,6 +1,7 @@
 /* The entry point: registers what the functions' tables list, and stops at the first that fails. */
 #include "whiten.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "core/kernel.h"
@@ -60,6 +61,14 @@ static int register_all(sqlite3 *db, struct connection *connection, const char *
   return rc;
 }
 
+/* Once per process: threads may load the extension at the same time. */
+static pthread_once_t kernel_once = PTHREAD_ONCE_INIT;
+static int kernel_found;
+
+static void choose_kernel(void) {
+  kernel_found = kernel_choose(getenv("WHITEN_KERNEL"));
+}
+
 int sqlite3_whiten_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
   const char *name = "";
   SQLITE_EXTENSION_INIT2(api);
@@ -67,7 +76,12 @@ int sqlite3_whiten_init(sqlite3 *db, char **error, const sqlite3_api_routines *a
     *error = sqlite3_mprintf("whiten: SQLite is %s, expected 3.38 or newer", sqlite3_libversion());
     return SQLITE_ERROR;
   }
-  kernel_choose(getenv("WHITEN_KERNEL"));
+  pthread_once(&kernel_once, choose_kernel);
+  if (!kernel_found) {
+    *error = sqlite3_mprintf("whiten: WHITEN_KERNEL is '%s', expected 'portable', or 'avx2', 'avx512' or 'neon' where "
+                             "the CPU runs it", getenv("WHITEN_KERNEL"));
+    return SQLITE_ERROR;
+  }
   struct connection *connection = connection_create();
   if (connection == NULL) return SQLITE_NOMEM;
   int rc = register_all(db, connection, &name);

@@ -1,7 +1,7 @@
-/* The panel layout, and the choice of a variant: portable unless the CPU is known to run a faster one. */
-#include "kernel.h"
-
+/* The layouts that transforms read, and the choice of a variant. */
 #include <string.h>
+
+#include "kernel_variants.h"
 
 const struct kernel *kernel = &kernel_portable;
 
@@ -29,8 +29,51 @@ void kernel_pack(size_t n, size_t m, const void *w, float *panels) {
   }
 }
 
-const char *kernel_choose(const char *name) {
-  (void)name;
-  kernel = &kernel_portable;
-  return kernel->name;
+size_t kernel_interleaved_elements(size_t rows, size_t n) {
+  return (rows + GROUP_ROWS - 1) / GROUP_ROWS * GROUP_ROWS * n;
+}
+
+static float *group_of(size_t n, size_t r, float *x) {
+  return x + r / GROUP_ROWS * GROUP_ROWS * n;
+}
+
+void kernel_interleave(size_t n, size_t r, const float *row, float *x) {
+  float *out = group_of(n, r, x) + r % GROUP_ROWS;
+  for (size_t i = 0; i < n; i++) out[i * GROUP_ROWS] = row[i];
+}
+
+void kernel_clear_group(size_t n, size_t r, float *x) {
+  memset(group_of(n, r, x), 0, GROUP_ROWS * n * sizeof *x);
+}
+
+#if defined(__x86_64__)
+static int runs_avx2(void) {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static int runs_avx512(void) {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && runs_avx2();
+}
+#endif
+
+const struct kernel *const *kernel_variants(void) {
+#if defined(__x86_64__)
+  static const struct kernel *const ALL[] = {&kernel_avx512, &kernel_avx2, &kernel_portable, NULL};
+  return runs_avx512() ? ALL : runs_avx2() ? ALL + 1 : ALL + 2;
+#elif defined(__aarch64__)
+  static const struct kernel *const ALL[] = {&kernel_neon, &kernel_portable, NULL};
+  return ALL;
+#else
+  static const struct kernel *const ALL[] = {&kernel_portable, NULL};
+  return ALL;
+#endif
+}
+
+int kernel_choose(const char *name) {
+  for (const struct kernel *const *variant = kernel_variants(); *variant != NULL; variant++) {
+    if (name != NULL && strcmp(name, (*variant)->name) != 0) continue;
+    kernel = *variant;
+    return 1;
+  }
+  return 0;
 }

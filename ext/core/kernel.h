@@ -18,9 +18,6 @@
 
 #include "base.h"
 
-/* Columns of a panel: see kernel_pack. */
-#define PANEL_WIDTH 48
-
 struct kernel {
   const char *name;
   /* sum of a_i * b_i */
@@ -39,29 +36,45 @@ struct kernel {
   void (*shift)(size_t n, const void *x, const double *mean, float *out);
   /* out_i = scale * (x_i - mean_i) in float64 */
   void (*widen)(size_t n, const void *x, const double *mean, double scale, double *out);
-  /*
-  ** out (rows x m) = x (rows x n) * W (n x m), row-major; W as kernel_pack lays it out. Each output is one chain
-  ** acc = fma(x_i, W_ij, acc), i = 0 .. n-1, in float32. `out_stride` and `x_stride` count elements.
-  */
-  void (*transform)(size_t rows, size_t n, size_t m, const float *x, size_t x_stride, const float *panels,
-                    float *out, size_t out_stride);
+  /* y (m) = x (n) * W (n x m), W as kernel_pack lays it out: y_j is one chain fma(x_i, W_ij, y_j), i = 0 .. n-1. */
+  void (*transform)(size_t n, size_t m, const float *x, const float *panels, float *y);
+  /* The same for `rows` vectors at once, x as kernel_interleave lays it out; row r of the result begins at
+  ** y + r * stride. */
+  void (*transform_block)(size_t rows, size_t n, size_t m, const float *x, const float *panels, float *y,
+                          size_t stride);
 };
 
+/* The variant in use: the fastest that this CPU runs, unless kernel_choose says otherwise. */
 extern const struct kernel *kernel;
-extern const struct kernel kernel_portable;
 
-/* Picks the fastest variant this CPU runs; `name` forces one ("portable", "avx2", "avx512", "neon") where the CPU has
-** it. Returns the name in use. Safe to call from several threads at once with the same name. */
-const char *kernel_choose(const char *name);
+/* Every variant in this build that this CPU runs, the fastest first; a NULL ends the list. */
+const struct kernel *const *kernel_variants(void);
+
+/* Takes the variant of that name, or the fastest when name is NULL. Returns 0 and changes nothing when there is none.
+** Not to be called while other threads compute. */
+int kernel_choose(const char *name);
+
+/* Columns of a panel, and rows of a group. */
+#define PANEL_WIDTH 48
+#define GROUP_ROWS 8
 
 /*
-** The layout that `transform` reads: W (n x m) cut into panels of PANEL_WIDTH columns, the last one of as many as are
-** left, rounded up to a multiple of 16 and filled with zeros; a panel holds its row 0, then row 1, ... Panels begin
-** 64-byte aligned when `panels` does.
+** The layout that transforms read: W (n x m, unaligned float32) cut into panels of PANEL_WIDTH columns, the last one of
+** as many as are left, rounded up to a multiple of 16 and filled with zeros; a panel holds its row 0, then row 1, ...
+** Panels begin 64-byte aligned when `panels` does.
 */
 size_t kernel_panel_elements(size_t n, size_t m);
 void kernel_pack(size_t n, size_t m, const void *w, float *panels);
 /* Where element (i, j) of W lies in the panels. */
 size_t kernel_panel_index(size_t n, size_t m, size_t i, size_t j);
+
+/*
+** The layout of vectors that transform_block reads: groups of GROUP_ROWS rows, and in a group element 0 of each row,
+** then element 1 of each, ... Puts row r (n elements) in its place; kernel_clear_group first fills the group of row r
+** with zeros, for a group that will not be filled.
+*/
+size_t kernel_interleaved_elements(size_t rows, size_t n);
+void kernel_interleave(size_t n, size_t r, const float *row, float *x);
+void kernel_clear_group(size_t n, size_t r, float *x);
 
 #endif

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernel.h"
+#include "kernel_variants.h"
 
 #define LANES 32
 
@@ -92,25 +92,38 @@ static void widen(size_t n, const void *x, const double *mean, double scale, dou
   for (size_t i = 0; i < n; i++) out[i] = scale * (load(x, i) - mean[i]);
 }
 
-static void transform_panel(size_t n, size_t width, const float *x, const float *panel, float acc[PANEL_WIDTH]) {
-  memset(acc, 0, PANEL_WIDTH * sizeof *acc);
-  for (size_t i = 0; i < n; i++, panel += width)
-    for (size_t j = 0; j < width; j++) acc[j] = fmaf(x[i], panel[j], acc[j]);
-}
-
-static void transform(size_t rows, size_t n, size_t m, const float *x, size_t x_stride, const float *panels,
-                      float *out, size_t out_stride) {
-  float acc[PANEL_WIDTH];
-  for (size_t r = 0; r < rows; r++) {
-    for (size_t first = 0; first < m; first += PANEL_WIDTH) {
-      size_t columns = m - first < PANEL_WIDTH ? m - first : PANEL_WIDTH;
-      transform_panel(n, (columns + 15) / 16 * 16, x + r * x_stride, panels + n * first, acc);
-      memcpy(out + r * out_stride + first, acc, columns * sizeof *acc);
-    }
+static void transform(size_t n, size_t m, const float *x, const float *panels, float *y) {
+  for (size_t first = 0; first < m; first += PANEL_WIDTH) {
+    float acc[PANEL_WIDTH] = {0};
+    size_t columns = m - first < PANEL_WIDTH ? m - first : PANEL_WIDTH, width = (columns + 15) / 16 * 16;
+    const float *panel = panels + n * first;
+    for (size_t i = 0; i < n; i++, panel += width)
+      for (size_t j = 0; j < columns; j++) acc[j] = fmaf(x[i], panel[j], acc[j]);
+    memcpy(y + first, acc, columns * sizeof *acc);
   }
 }
 
+static void transform_group(size_t rows, size_t n, size_t columns, const float *x, const float *panel, float *y,
+                            size_t stride) {
+  float acc[GROUP_ROWS][PANEL_WIDTH] = {{0}};
+  size_t width = (columns + 15) / 16 * 16;
+  for (size_t i = 0; i < n; i++, panel += width)
+    for (size_t r = 0; r < rows; r++)
+      for (size_t j = 0; j < columns; j++) acc[r][j] = fmaf(x[i * GROUP_ROWS + r], panel[j], acc[r][j]);
+  for (size_t r = 0; r < rows; r++) memcpy(y + r * stride, acc[r], columns * sizeof **acc);
+}
+
+static void transform_block(size_t rows, size_t n, size_t m, const float *x, const float *panels, float *y,
+                            size_t stride) {
+  for (size_t first = 0; first < m; first += PANEL_WIDTH)
+    for (size_t r = 0; r < rows; r += GROUP_ROWS)
+      transform_group(rows - r < GROUP_ROWS ? rows - r : GROUP_ROWS, n,
+                      m - first < PANEL_WIDTH ? m - first : PANEL_WIDTH, x + r * n, panels + n * first,
+                      y + r * stride + first, stride);
+}
+
 const struct kernel kernel_portable = {
-    .name = "portable", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add, .add_weighted = add_weighted,
-    .shift = shift, .widen = widen, .transform = transform,
+    .name = "portable", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
+    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
+    .transform_block = transform_block,
 };

@@ -56,7 +56,7 @@ void whitener_clear(struct whitener *w) {
 enum status whitener_apply(const struct whitener *w, const void *x, float *shifted, float *y, size_t *index) {
   size_t d = w->header.d, m = w->header.m;
   kernel->shift(d, x, w->mean, shifted);
-  kernel->transform(1, d, m, shifted, d, w->kernel, y, m);
+  kernel->transform(d, m, shifted, w->kernel, y);
   *index = vector_find_not_finite(m, y);
   if (*index < m) return STATUS_OVERFLOW;
   if (w->header.flags & MODEL_NORMALIZE) {
@@ -92,7 +92,7 @@ enum status whitener_prepare_inverse(struct whitener *w) {
 enum status whitener_invert(const struct whitener *w, const void *y, float *aligned, float *x, size_t *index) {
   size_t d = w->header.d, m = w->header.m;
   memcpy(aligned, y, m * sizeof *aligned);
-  kernel->transform(1, m, d, aligned, m, w->inverse, x, d);
+  kernel->transform(m, d, aligned, w->inverse, x);
   for (size_t i = 0; i < d; i++) x[i] = (float)(x[i] + w->mean[i]);
   *index = vector_find_not_finite(d, x);
   return *index < d ? STATUS_OVERFLOW : STATUS_OK;

@@ -1,0 +1,235 @@
+/* AVX2 and FMA: a sum's 32 lanes are four registers; a block of 4 rows x 24 columns fills 12 accumulators. */
+#include "kernel_variants.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <string.h>
+
+static inline __m256 load(const char *p) {
+  return _mm256_loadu_ps((const float *)(const void *)p);
+}
+
+/* The last group of 32, padded with zeros. */
+static void load_rest(float rest[32], const char *p, size_t n) {
+  memset(rest, 0, 32 * sizeof *rest);
+  memcpy(rest, p, n * sizeof *rest);
+}
+
+/* The fold of kernel.h: lane[r] holds lanes 8 r .. 8 r + 7. */
+static inline double fold(const __m256 lane[4]) {
+  __m256d low[4], high[4];
+  for (int r = 0; r < 4; r++) {
+    low[r] = _mm256_cvtps_pd(_mm256_castps256_ps128(lane[r]));
+    high[r] = _mm256_cvtps_pd(_mm256_extractf128_ps(lane[r], 1));
+  }
+  __m256d a = _mm256_add_pd(_mm256_add_pd(low[0], low[2]), _mm256_add_pd(low[1], low[3]));
+  __m256d b = _mm256_add_pd(_mm256_add_pd(high[0], high[2]), _mm256_add_pd(high[1], high[3]));
+  __m256d four = _mm256_add_pd(a, b);
+  __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+
+static inline void dot_group(const char *p, const char *q, __m256 lane[4]) {
+  for (int r = 0; r < 4; r++) lane[r] = _mm256_fmadd_ps(load(p + 32 * r), load(q + 32 * r), lane[r]);
+}
+
+static double dot(size_t n, const void *a, const void *b) {
+  const char *p = a, *q = b;
+  __m256 lane[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+  for (; n >= 32; n -= 32, p += 128, q += 128) dot_group(p, q, lane);
+  if (n > 0) {
+    float x[32], y[32];
+    load_rest(x, p, n);
+    load_rest(y, q, n);
+    dot_group((const char *)x, (const char *)y, lane);
+  }
+  return fold(lane);
+}
+
+static inline void dot2_group(const char *p, const char *q, __m256 ab[4], __m256 bb[4]) {
+  for (int r = 0; r < 4; r++) {
+    __m256 y = load(q + 32 * r);
+    ab[r] = _mm256_fmadd_ps(load(p + 32 * r), y, ab[r]);
+    bb[r] = _mm256_fmadd_ps(y, y, bb[r]);
+  }
+}
+
+static void dot2(size_t n, const void *a, const void *b, double out[2]) {
+  const char *p = a, *q = b;
+  __m256 ab[4], bb[4];
+  for (int r = 0; r < 4; r++) ab[r] = bb[r] = _mm256_setzero_ps();
+  for (; n >= 32; n -= 32, p += 128, q += 128) dot2_group(p, q, ab, bb);
+  if (n > 0) {
+    float x[32], y[32];
+    load_rest(x, p, n);
+    load_rest(y, q, n);
+    dot2_group((const char *)x, (const char *)y, ab, bb);
+  }
+  out[0] = fold(ab);
+  out[1] = fold(bb);
+}
+
+static inline void l2sq_group(const char *p, const char *q, __m256 lane[4]) {
+  for (int r = 0; r < 4; r++) {
+    __m256 d = _mm256_sub_ps(load(p + 32 * r), load(q + 32 * r));
+    lane[r] = _mm256_fmadd_ps(d, d, lane[r]);
+  }
+}
+
+static double l2sq(size_t n, const void *a, const void *b) {
+  const char *p = a, *q = b;
+  __m256 lane[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+  for (; n >= 32; n -= 32, p += 128, q += 128) l2sq_group(p, q, lane);
+  if (n > 0) {
+    float x[32], y[32];
+    load_rest(x, p, n);
+    load_rest(y, q, n);
+    l2sq_group((const char *)x, (const char *)y, lane);
+  }
+  return fold(lane);
+}
+
+/* All ones in the elements that are NaN or infinite: their bits without the sign exceed those of the largest float. */
+static inline __m256i not_finite(__m256 v) {
+  __m256i bits = _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x7fffffff));
+  return _mm256_cmpgt_epi32(bits, _mm256_set1_epi32(0x7f7fffff));
+}
+
+static int is_finite(size_t n, const void *x) {
+  const char *p = x;
+  __m256i bad = _mm256_setzero_si256();
+  for (; n >= 8; n -= 8, p += 32) bad = _mm256_or_si256(bad, not_finite(load(p)));
+  return _mm256_testz_si256(bad, bad) & (n == 0 || kernel_portable.is_finite(n, p));
+}
+
+static int add(size_t n, double *acc, const void *x) {
+  const char *p = x;
+  __m256i bad = _mm256_setzero_si256();
+  for (; n >= 8; n -= 8, p += 32, acc += 8) {
+    __m256 v = load(p);
+    bad = _mm256_or_si256(bad, not_finite(v));
+    _mm256_storeu_pd(acc, _mm256_add_pd(_mm256_loadu_pd(acc), _mm256_cvtps_pd(_mm256_castps256_ps128(v))));
+    _mm256_storeu_pd(acc + 4, _mm256_add_pd(_mm256_loadu_pd(acc + 4), _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))));
+  }
+  return _mm256_testz_si256(bad, bad) & (n == 0 || kernel_portable.add(n, acc, p));
+}
+
+static int add_weighted(size_t n, double *acc, const void *x, double weight) {
+  const char *p = x;
+  __m256i bad = _mm256_setzero_si256();
+  __m256d w = _mm256_set1_pd(weight);
+  for (; n >= 8; n -= 8, p += 32, acc += 8) {
+    __m256 v = load(p);
+    __m256d low = _mm256_mul_pd(w, _mm256_cvtps_pd(_mm256_castps256_ps128(v)));
+    __m256d high = _mm256_mul_pd(w, _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)));
+    bad = _mm256_or_si256(bad, not_finite(v));
+    _mm256_storeu_pd(acc, _mm256_add_pd(_mm256_loadu_pd(acc), low));
+    _mm256_storeu_pd(acc + 4, _mm256_add_pd(_mm256_loadu_pd(acc + 4), high));
+  }
+  return _mm256_testz_si256(bad, bad) & (n == 0 || kernel_portable.add_weighted(n, acc, p, weight));
+}
+
+static void shift(size_t n, const void *x, const double *mean, float *out) {
+  const char *p = x;
+  for (; n >= 4; n -= 4, p += 16, mean += 4, out += 4) {
+    __m256d v = _mm256_cvtps_pd(_mm_loadu_ps((const float *)(const void *)p));
+    _mm_storeu_ps(out, _mm256_cvtpd_ps(_mm256_sub_pd(v, _mm256_loadu_pd(mean))));
+  }
+  if (n > 0) kernel_portable.shift(n, p, mean, out);
+}
+
+static void widen(size_t n, const void *x, const double *mean, double scale, double *out) {
+  const char *p = x;
+  __m256d s = _mm256_set1_pd(scale);
+  for (; n >= 4; n -= 4, p += 16, mean += 4, out += 4) {
+    __m256d v = _mm256_cvtps_pd(_mm_loadu_ps((const float *)(const void *)p));
+    _mm256_storeu_pd(out, _mm256_mul_pd(s, _mm256_sub_pd(v, _mm256_loadu_pd(mean))));
+  }
+  if (n > 0) kernel_portable.widen(n, p, mean, scale, out);
+}
+
+/* Stores `columns` of the registers acc[0 .. C-1]. */
+static inline __attribute__((always_inline)) void store(int C, const __m256 *acc, size_t columns, float *y) {
+  if (columns >= 8 * (size_t)C) {
+    for (int c = 0; c < C; c++) _mm256_storeu_ps(y + 8 * c, acc[c]);
+    return;
+  }
+  float all[48];
+  for (int c = 0; c < C; c++) _mm256_storeu_ps(all + 8 * c, acc[c]);
+  memcpy(y, all, columns * sizeof *y);
+}
+
+static inline __attribute__((always_inline)) void row_panel(int C, size_t n, const float *x, const float *panel,
+                                                            size_t columns, float *y) {
+  __m256 acc[6];
+  for (int c = 0; c < C; c++) acc[c] = _mm256_setzero_ps();
+  for (size_t i = 0; i < n; i++, panel += 8 * C) {
+    __m256 v = _mm256_broadcast_ss(x + i);
+    for (int c = 0; c < C; c++) acc[c] = _mm256_fmadd_ps(v, _mm256_load_ps(panel + 8 * c), acc[c]);
+  }
+  store(C, acc, columns, y);
+}
+
+static void transform(size_t n, size_t m, const float *x, const float *panels, float *y) {
+  for (size_t first = 0; first < m; first += PANEL_WIDTH) {
+    size_t columns = m - first < PANEL_WIDTH ? m - first : PANEL_WIDTH;
+    if (columns > 32)
+      row_panel(6, n, x, panels + n * first, columns, y + first);
+    else if (columns > 16)
+      row_panel(4, n, x, panels + n * first, columns, y + first);
+    else
+      row_panel(2, n, x, panels + n * first, columns, y + first);
+  }
+}
+
+enum { HALF_ROWS = GROUP_ROWS / 2 };
+
+/* HALF_ROWS rows by 8 C columns of a panel that is `width` wide. */
+static inline __attribute__((always_inline)) void half_group(int C, size_t rows, size_t n, const float *x,
+                                                             const float *panel, size_t width, size_t columns,
+                                                             float *y, size_t stride) {
+  __m256 acc[HALF_ROWS][3];
+  for (int r = 0; r < HALF_ROWS; r++)
+    for (int c = 0; c < C; c++) acc[r][c] = _mm256_setzero_ps();
+  for (size_t i = 0; i < n; i++, panel += width, x += GROUP_ROWS) {
+    __m256 w[3];
+    for (int c = 0; c < C; c++) w[c] = _mm256_load_ps(panel + 8 * c);
+#pragma GCC unroll 4
+    for (int r = 0; r < HALF_ROWS; r++) {
+      __m256 v = _mm256_broadcast_ss(x + r);
+      for (int c = 0; c < C; c++) acc[r][c] = _mm256_fmadd_ps(v, w[c], acc[r][c]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < HALF_ROWS; r++)
+    if ((size_t)r < rows) store(C, acc[r], columns, y + (size_t)r * stride);
+}
+
+/* A group of rows by a panel: in quarters of 4 x 24, or 4 x 16 where the panel is narrower. */
+static void group_panel(size_t rows, size_t n, const float *x, const float *panel, size_t columns, float *y,
+                        size_t stride) {
+  size_t width = (columns + 15) / 16 * 16, part = width == PANEL_WIDTH ? 24 : 16;
+  for (size_t column = 0; column < columns; column += part)
+    for (size_t r = 0; r < GROUP_ROWS && r < rows; r += HALF_ROWS) {
+      float *out = y + r * stride + column;
+      if (part == 24)
+        half_group(3, rows - r, n, x + r, panel + column, width, columns - column, out, stride);
+      else
+        half_group(2, rows - r, n, x + r, panel + column, width, columns - column, out, stride);
+    }
+}
+
+static void transform_block(size_t rows, size_t n, size_t m, const float *x, const float *panels, float *y,
+                            size_t stride) {
+  for (size_t first = 0; first < m; first += PANEL_WIDTH)
+    for (size_t r = 0; r < rows; r += GROUP_ROWS)
+      group_panel(rows - r, n, x + r * n, panels + n * first, m - first < PANEL_WIDTH ? m - first : PANEL_WIDTH,
+                  y + r * stride + first, stride);
+}
+
+const struct kernel kernel_avx2 = {
+    .name = "avx2", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
+    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
+    .transform_block = transform_block,
+};
+#endif

@@ -1,0 +1,209 @@
+/* AVX-512: a sum's 32 lanes are two registers, a panel three; a block of 8 rows x 48 columns fills 24 accumulators. */
+#include "kernel_variants.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+/* Element i and on, of n; zero behind the end. */
+static inline __m512 load_part(const char *p, size_t left) {
+  return left >= 16 ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps((__mmask16)((1u << left) - 1), p);
+}
+
+/* The fold of kernel.h: lanes 0-15 in low, 16-31 in high. */
+static inline double fold(__m512 low, __m512 high) {
+  __m512d a = _mm512_cvtps_pd(_mm512_castps512_ps256(low)), b = _mm512_cvtps_pd(_mm512_extractf32x8_ps(low, 1));
+  __m512d c = _mm512_cvtps_pd(_mm512_castps512_ps256(high)), d = _mm512_cvtps_pd(_mm512_extractf32x8_ps(high, 1));
+  __m512d eight = _mm512_add_pd(_mm512_add_pd(a, c), _mm512_add_pd(b, d));
+  __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(eight), _mm512_extractf64x4_pd(eight, 1));
+  __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+
+static double dot(size_t n, const void *a, const void *b) {
+  const char *p = a, *q = b;
+  __m512 low = _mm512_setzero_ps(), high = _mm512_setzero_ps();
+  for (; n >= 32; n -= 32, p += 128, q += 128) {
+    low = _mm512_fmadd_ps(_mm512_loadu_ps(p), _mm512_loadu_ps(q), low);
+    high = _mm512_fmadd_ps(_mm512_loadu_ps(p + 64), _mm512_loadu_ps(q + 64), high);
+  }
+  if (n > 0) {
+    size_t rest = n > 16 ? n - 16 : 0;
+    low = _mm512_fmadd_ps(load_part(p, n), load_part(q, n), low);
+    high = _mm512_fmadd_ps(load_part(p + 64, rest), load_part(q + 64, rest), high);
+  }
+  return fold(low, high);
+}
+
+static void dot2(size_t n, const void *a, const void *b, double out[2]) {
+  const char *p = a, *q = b;
+  __m512 low = _mm512_setzero_ps(), high = low, low2 = low, high2 = low;
+  for (; n >= 32; n -= 32, p += 128, q += 128) {
+    __m512 x = _mm512_loadu_ps(q), y = _mm512_loadu_ps(q + 64);
+    low = _mm512_fmadd_ps(_mm512_loadu_ps(p), x, low);
+    high = _mm512_fmadd_ps(_mm512_loadu_ps(p + 64), y, high);
+    low2 = _mm512_fmadd_ps(x, x, low2);
+    high2 = _mm512_fmadd_ps(y, y, high2);
+  }
+  if (n > 0) {
+    size_t rest = n > 16 ? n - 16 : 0;
+    __m512 x = load_part(q, n), y = load_part(q + 64, rest);
+    low = _mm512_fmadd_ps(load_part(p, n), x, low);
+    high = _mm512_fmadd_ps(load_part(p + 64, rest), y, high);
+    low2 = _mm512_fmadd_ps(x, x, low2);
+    high2 = _mm512_fmadd_ps(y, y, high2);
+  }
+  out[0] = fold(low, high);
+  out[1] = fold(low2, high2);
+}
+
+static double l2sq(size_t n, const void *a, const void *b) {
+  const char *p = a, *q = b;
+  __m512 low = _mm512_setzero_ps(), high = _mm512_setzero_ps();
+  for (; n >= 32; n -= 32, p += 128, q += 128) {
+    __m512 x = _mm512_sub_ps(_mm512_loadu_ps(p), _mm512_loadu_ps(q));
+    __m512 y = _mm512_sub_ps(_mm512_loadu_ps(p + 64), _mm512_loadu_ps(q + 64));
+    low = _mm512_fmadd_ps(x, x, low);
+    high = _mm512_fmadd_ps(y, y, high);
+  }
+  if (n > 0) {
+    size_t rest = n > 16 ? n - 16 : 0;
+    __m512 x = _mm512_sub_ps(load_part(p, n), load_part(q, n));
+    __m512 y = _mm512_sub_ps(load_part(p + 64, rest), load_part(q + 64, rest));
+    low = _mm512_fmadd_ps(x, x, low);
+    high = _mm512_fmadd_ps(y, y, high);
+  }
+  return fold(low, high);
+}
+
+enum { NAN_OR_INFINITY = 0x99 };
+
+static int is_finite(size_t n, const void *x) {
+  const char *p = x;
+  __mmask16 bad = 0;
+  for (; n >= 16; n -= 16, p += 64) bad |= _mm512_fpclass_ps_mask(_mm512_loadu_ps(p), NAN_OR_INFINITY);
+  if (n > 0) bad |= _mm512_fpclass_ps_mask(load_part(p, n), NAN_OR_INFINITY);
+  return bad == 0;
+}
+
+static int add(size_t n, double *acc, const void *x) {
+  const char *p = x;
+  __mmask16 bad = 0;
+  for (; n >= 16; n -= 16, p += 64, acc += 16) {
+    __m512 v = _mm512_loadu_ps(p);
+    bad |= _mm512_fpclass_ps_mask(v, NAN_OR_INFINITY);
+    _mm512_storeu_pd(acc, _mm512_add_pd(_mm512_loadu_pd(acc), _mm512_cvtps_pd(_mm512_castps512_ps256(v))));
+    _mm512_storeu_pd(acc + 8, _mm512_add_pd(_mm512_loadu_pd(acc + 8), _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1))));
+  }
+  return (bad == 0) & (n == 0 || kernel_portable.add(n, acc, p));
+}
+
+static int add_weighted(size_t n, double *acc, const void *x, double weight) {
+  const char *p = x;
+  __mmask16 bad = 0;
+  __m512d w = _mm512_set1_pd(weight);
+  for (; n >= 16; n -= 16, p += 64, acc += 16) {
+    __m512 v = _mm512_loadu_ps(p);
+    __m512d low = _mm512_mul_pd(w, _mm512_cvtps_pd(_mm512_castps512_ps256(v)));
+    __m512d high = _mm512_mul_pd(w, _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)));
+    bad |= _mm512_fpclass_ps_mask(v, NAN_OR_INFINITY);
+    _mm512_storeu_pd(acc, _mm512_add_pd(_mm512_loadu_pd(acc), low));
+    _mm512_storeu_pd(acc + 8, _mm512_add_pd(_mm512_loadu_pd(acc + 8), high));
+  }
+  return (bad == 0) & (n == 0 || kernel_portable.add_weighted(n, acc, p, weight));
+}
+
+static void shift(size_t n, const void *x, const double *mean, float *out) {
+  const char *p = x;
+  for (; n >= 8; n -= 8, p += 32, mean += 8, out += 8) {
+    __m256 v = _mm256_loadu_ps((const float *)(const void *)p);
+    _mm256_storeu_ps(out, _mm512_cvtpd_ps(_mm512_sub_pd(_mm512_cvtps_pd(v), _mm512_loadu_pd(mean))));
+  }
+  if (n > 0) kernel_portable.shift(n, p, mean, out);
+}
+
+static void widen(size_t n, const void *x, const double *mean, double scale, double *out) {
+  const char *p = x;
+  __m512d s = _mm512_set1_pd(scale);
+  for (; n >= 8; n -= 8, p += 32, mean += 8, out += 8) {
+    __m256 v = _mm256_loadu_ps((const float *)(const void *)p);
+    _mm512_storeu_pd(out, _mm512_mul_pd(s, _mm512_sub_pd(_mm512_cvtps_pd(v), _mm512_loadu_pd(mean))));
+  }
+  if (n > 0) kernel_portable.widen(n, p, mean, scale, out);
+}
+
+/* Stores `columns` of the registers acc[0 .. C-1]. */
+static inline __attribute__((always_inline)) void store(int C, const __m512 *acc, size_t columns, float *y) {
+  for (int c = 0; c < C; c++) {
+    size_t left = columns - 16 * (size_t)c;
+    if (left >= 16)
+      _mm512_storeu_ps(y + 16 * c, acc[c]);
+    else
+      _mm512_mask_storeu_ps(y + 16 * c, (__mmask16)((1u << left) - 1), acc[c]);
+  }
+}
+
+static inline __attribute__((always_inline)) void row_panel(int C, size_t n, const float *x, const float *panel,
+                                                            size_t columns, float *y) {
+  __m512 acc[3] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+  for (size_t i = 0; i < n; i++, panel += 16 * C) {
+    __m512 v = _mm512_set1_ps(x[i]);
+    for (int c = 0; c < C; c++) acc[c] = _mm512_fmadd_ps(v, _mm512_load_ps(panel + 16 * c), acc[c]);
+  }
+  store(C, acc, columns, y);
+}
+
+static void transform(size_t n, size_t m, const float *x, const float *panels, float *y) {
+  size_t first = 0;
+  for (; m - first >= PANEL_WIDTH; first += PANEL_WIDTH) row_panel(3, n, x, panels + n * first, PANEL_WIDTH, y + first);
+  if (m - first > 32)
+    row_panel(3, n, x, panels + n * first, m - first, y + first);
+  else if (m - first > 16)
+    row_panel(2, n, x, panels + n * first, m - first, y + first);
+  else if (m > first)
+    row_panel(1, n, x, panels + n * first, m - first, y + first);
+}
+
+static inline __attribute__((always_inline)) void group_panel(int C, size_t rows, size_t n, const float *x,
+                                                              const float *panel, size_t columns, float *y,
+                                                              size_t stride) {
+  __m512 acc[GROUP_ROWS][3];
+  for (int r = 0; r < GROUP_ROWS; r++)
+    for (int c = 0; c < C; c++) acc[r][c] = _mm512_setzero_ps();
+  for (size_t i = 0; i < n; i++, panel += 16 * C, x += GROUP_ROWS) {
+    __m512 w[3];
+    for (int c = 0; c < C; c++) w[c] = _mm512_load_ps(panel + 16 * c);
+#pragma GCC unroll 8
+    for (int r = 0; r < GROUP_ROWS; r++) {
+      __m512 v = _mm512_set1_ps(x[r]);
+      for (int c = 0; c < C; c++) acc[r][c] = _mm512_fmadd_ps(v, w[c], acc[r][c]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < GROUP_ROWS; r++)
+    if ((size_t)r < rows) store(C, acc[r], columns, y + (size_t)r * stride);
+}
+
+static void transform_block(size_t rows, size_t n, size_t m, const float *x, const float *panels, float *y,
+                            size_t stride) {
+  for (size_t first = 0; first < m; first += PANEL_WIDTH) {
+    size_t columns = m - first < PANEL_WIDTH ? m - first : PANEL_WIDTH;
+    const float *panel = panels + n * first;
+    for (size_t r = 0; r < rows; r += GROUP_ROWS) {
+      const float *group = x + r * n;
+      float *out = y + r * stride + first;
+      if (columns > 32)
+        group_panel(3, rows - r, n, group, panel, columns, out, stride);
+      else if (columns > 16)
+        group_panel(2, rows - r, n, group, panel, columns, out, stride);
+      else
+        group_panel(1, rows - r, n, group, panel, columns, out, stride);
+    }
+  }
+}
+
+const struct kernel kernel_avx512 = {
+    .name = "avx512", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
+    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
+    .transform_block = transform_block,
+};
+#endif
