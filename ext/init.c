@@ -1,10 +1,12 @@
 /* The entry point: registers what the functions' tables list, and stops at the first that fails. */
 #include "whiten.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "core/kernel.h"
+#include "core/workers.h"
 #include "functions/models.h"
 
 #ifdef WHITEN_STATIC
@@ -46,7 +48,7 @@ static int register_all(sqlite3 *db, struct connection *connection, const char *
   static const struct function *const FUNCTIONS[] = {embedding_functions, similarity_functions, pool_functions,
                                                      whiten_functions,    fit_functions,        stats_functions,
                                                      config_functions};
-  static const struct module *const MODULES[] = {spectrum_modules};
+  static const struct module *const MODULES[] = {spectrum_modules, rows_modules, topk_modules, join_modules};
   int rc = SQLITE_OK;
   for (size_t t = 0; t < sizeof FUNCTIONS / sizeof *FUNCTIONS; t++)
     for (const struct function *f = FUNCTIONS[t]; rc == SQLITE_OK && f->name != NULL; f++) {
@@ -59,6 +61,15 @@ static int register_all(sqlite3 *db, struct connection *connection, const char *
       rc = register_module(db, m, connection);
     }
   return rc;
+}
+
+/* WHITEN_THREADS: 0 when it is not set, -1 when it is no positive integer. */
+static int threads_asked_for(void) {
+  const char *text = getenv("WHITEN_THREADS");
+  if (text == NULL) return 0;
+  char *end;
+  long threads = strtol(text, &end, 10);
+  return end == text || *end != 0 || threads < 1 || threads > INT_MAX ? -1 : (int)threads;
 }
 
 /* Once per process: threads may load the extension at the same time. */
@@ -82,8 +93,15 @@ int sqlite3_whiten_init(sqlite3 *db, char **error, const sqlite3_api_routines *a
                              "the CPU runs it", getenv("WHITEN_KERNEL"));
     return SQLITE_ERROR;
   }
+  int cores = threads_asked_for();
+  if (cores < 0) {
+    *error = sqlite3_mprintf("whiten: WHITEN_THREADS is '%s', expected a positive integer", getenv("WHITEN_THREADS"));
+    return SQLITE_ERROR;
+  }
+  cores = workers_cores(cores);
   struct connection *connection = connection_create();
   if (connection == NULL) return SQLITE_NOMEM;
+  connection->cores = cores;
   int rc = register_all(db, connection, &name);
   connection_release(connection);
   if (rc != SQLITE_OK && rc != SQLITE_NOMEM)

@@ -185,33 +185,77 @@ enum status json_read(const char *text, size_t bytes, size_t cap, float *out, si
   return rc;
 }
 
-/* snprintf writes the locale's decimal point, of one or more bytes: anything that is no part of a number. */
-static size_t normalize_point(char *s) {
-  size_t n = 0;
-  int seen = 0;
-  for (const char *p = s; *p; p++) {
-    int part = is_digit(*p) || *p == '-' || *p == '+' || *p == 'e';
-    if (part)
-      s[n++] = *p;
-    else if (!seen++)
-      s[n++] = '.';
+/* Significant digits as an integer, and the power of ten of the last one. */
+struct digits {
+  uint64_t number;
+  int count, exponent;
+};
+
+/* x > 0 rounded to `count` significant digits. snprintf's decimal point follows the locale: only digits are taken. */
+static struct digits round_to(float x, int count) {
+  char text[64];
+  struct digits d = {.count = count};
+  snprintf(text, sizeof text, "%.*e", count - 1, (double)x);
+  const char *p = text;
+  for (; *p != 'e'; p++)
+    if (is_digit(*p)) d.number = d.number * 10 + (uint64_t)(*p - '0');
+  d.exponent = atoi(p + 1) - (count - 1);
+  return d;
+}
+
+static int reads_back_to(struct digits d, float x) {
+  char text[40];
+  const char *at;
+  struct decimal number;
+  float back;
+  int length = snprintf(text, sizeof text, "%llue%d", (unsigned long long)d.number, d.exponent);
+  return scan_number(text, text + length, &number, &at) == NULL && convert(&number, &back) == STATUS_OK && back == x;
+}
+
+/* Nine digits always suffice. Below a power of two floats lie twice as dense: the nearest number of few digits may read
+** back to the float below, and the next one up to x. */
+static struct digits shortest(float x) {
+  struct digits d = round_to(x, 1);
+  for (int count = 1; count <= 9; count++) {
+    d = round_to(x, count);
+    if (reads_back_to(d, x)) break;
+    d.number++;
+    if (reads_back_to(d, x)) break;
   }
-  s[n] = 0;
-  return n;
+  return d;
+}
+
+/* Plain notation from 1e-5 up to 1e16, else scientific. */
+static size_t lay_out(struct digits d, char *out) {
+  char digits[24];
+  int count = snprintf(digits, sizeof digits, "%llu", (unsigned long long)d.number);
+  int point = count + d.exponent; /* digits before the decimal point */
+  char *p = out;
+  if (point < -4 || point > 16) {
+    *p++ = digits[0];
+    if (count > 1) *p++ = '.';
+    for (int i = 1; i < count; i++) *p++ = digits[i];
+    return (size_t)(p - out) + (size_t)sprintf(p, "e%d", point - 1);
+  }
+  if (point <= 0) *p++ = '0';
+  for (int i = 0; i < count || i < point; i++) {
+    if (i == 0 && point <= 0) {
+      *p++ = '.';
+      for (int zero = point; zero < 0; zero++) *p++ = '0';
+    } else if (i == point) {
+      *p++ = '.';
+    }
+    *p++ = i < count ? digits[i] : '0';
+  }
+  return (size_t)(p - out);
 }
 
 size_t json_write_number(float x, char *out) {
-  char text[64];
-  size_t length = 0;
-  for (int digits = 1; digits <= 9; digits++) {
-    float back;
-    struct decimal number;
-    const char *at;
-    snprintf(text, sizeof text, "%.*g", digits, (double)x);
-    length = normalize_point(text);
-    if (scan_number(text, text + length, &number, &at) == NULL && convert(&number, &back) == STATUS_OK && back == x)
-      break;
-  }
-  memcpy(out, text, length);
-  return length;
+  char *p = out;
+  if (signbit(x)) *p++ = '-';
+  if (x == 0)
+    *p++ = '0';
+  else
+    p += lay_out(shortest(fabsf(x)), p);
+  return (size_t)(p - out);
 }

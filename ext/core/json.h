@@ -29,7 +29,7 @@ size_t json_count(const char *text, size_t bytes);
 enum status json_read(const char *text, size_t bytes, size_t cap, float *out, size_t *count, struct json_fault *fault);
 
 /* Longest number that json_write_number writes, without a terminator. */
-#define JSON_NUMBER_MAX 16
+#define JSON_NUMBER_MAX 24
 
 /* Writes the shortest decimal digits that read back to x, which must be finite; returns their length. */
 size_t json_write_number(float x, char *out);

@@ -33,19 +33,6 @@ size_t kernel_interleaved_elements(size_t rows, size_t n) {
   return (rows + GROUP_ROWS - 1) / GROUP_ROWS * GROUP_ROWS * n;
 }
 
-static float *group_of(size_t n, size_t r, float *x) {
-  return x + r / GROUP_ROWS * GROUP_ROWS * n;
-}
-
-void kernel_interleave(size_t n, size_t r, const float *row, float *x) {
-  float *out = group_of(n, r, x) + r % GROUP_ROWS;
-  for (size_t i = 0; i < n; i++) out[i * GROUP_ROWS] = row[i];
-}
-
-void kernel_clear_group(size_t n, size_t r, float *x) {
-  memset(group_of(n, r, x), 0, GROUP_ROWS * n * sizeof *x);
-}
-
 #if defined(__x86_64__)
 static int runs_avx2(void) {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");

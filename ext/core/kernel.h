@@ -34,6 +34,8 @@ struct kernel {
   int (*add_weighted)(size_t n, double *acc, const void *x, double weight);
   /* out_i = x_i - mean_i: subtracted in float64, rounded to float32 once */
   void (*shift)(size_t n, const void *x, const double *mean, float *out);
+  /* The same for GROUP_ROWS vectors into the layout of transform_block, out[i * GROUP_ROWS + r]. */
+  void (*shift_group)(size_t n, const void *const rows[], const double *mean, float *out);
   /* out_i = scale * (x_i - mean_i) in float64 */
   void (*widen)(size_t n, const void *x, const double *mean, double scale, double *out);
   /* y (m) = x (n) * W (n x m), W as kernel_pack lays it out: y_j is one chain fma(x_i, W_ij, y_j), i = 0 .. n-1. */
@@ -68,13 +70,8 @@ void kernel_pack(size_t n, size_t m, const void *w, float *panels);
 /* Where element (i, j) of W lies in the panels. */
 size_t kernel_panel_index(size_t n, size_t m, size_t i, size_t j);
 
-/*
-** The layout of vectors that transform_block reads: groups of GROUP_ROWS rows, and in a group element 0 of each row,
-** then element 1 of each, ... Puts row r (n elements) in its place; kernel_clear_group first fills the group of row r
-** with zeros, for a group that will not be filled.
-*/
+/* The layout of vectors that transform_block reads: groups of GROUP_ROWS rows, and in a group element 0 of each row,
+** then element 1 of each, ... A last group that is not full has its rows repeated by whoever fills it. */
 size_t kernel_interleaved_elements(size_t rows, size_t n);
-void kernel_interleave(size_t n, size_t r, const float *row, float *x);
-void kernel_clear_group(size_t n, size_t r, float *x);
 
 #endif

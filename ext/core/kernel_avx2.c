@@ -138,6 +138,44 @@ static void shift(size_t n, const void *x, const double *mean, float *out) {
   if (n > 0) kernel_portable.shift(n, p, mean, out);
 }
 
+/* 8 x 8 transposed in registers: pairs, then quarters, then halves change places. */
+static inline void transpose(__m256 row[8]) {
+  __m256 t[8], u[8];
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(row[i], row[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(row[i], row[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4)
+    for (int j = 0; j < 2; j++) {
+      u[i + 2 * j] = _mm256_shuffle_ps(t[i + j], t[i + j + 2], 0x44);
+      u[i + 2 * j + 1] = _mm256_shuffle_ps(t[i + j], t[i + j + 2], 0xee);
+    }
+  for (int i = 0; i < 4; i++) {
+    row[i] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
+    row[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
+  }
+}
+
+static void shift_group(size_t n, const void *const rows[], const double *mean, float *out) {
+  size_t i = 0;
+  for (; n - i >= 8; i += 8) {
+    __m256 row[8];
+    __m256d low = _mm256_loadu_pd(mean + i), high = _mm256_loadu_pd(mean + i + 4);
+    for (int r = 0; r < 8; r++) {
+      __m256 v = load((const char *)rows[r] + 4 * i);
+      __m128 a = _mm256_cvtpd_ps(_mm256_sub_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(v)), low));
+      __m128 b = _mm256_cvtpd_ps(_mm256_sub_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)), high));
+      row[r] = _mm256_insertf128_ps(_mm256_castps128_ps256(a), b, 1);
+    }
+    transpose(row);
+    for (int r = 0; r < 8; r++) _mm256_storeu_ps(out + (i + (size_t)r) * GROUP_ROWS, row[r]);
+  }
+  if (i == n) return;
+  const void *rest[GROUP_ROWS];
+  for (int r = 0; r < GROUP_ROWS; r++) rest[r] = (const char *)rows[r] + 4 * i;
+  kernel_portable.shift_group(n - i, rest, mean + i, out + i * GROUP_ROWS);
+}
+
 static void widen(size_t n, const void *x, const double *mean, double scale, double *out) {
   const char *p = x;
   __m256d s = _mm256_set1_pd(scale);
@@ -229,7 +267,7 @@ static void transform_block(size_t rows, size_t n, size_t m, const float *x, con
 
 const struct kernel kernel_avx2 = {
     .name = "avx2", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
-    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
+    .add_weighted = add_weighted, .shift = shift, .shift_group = shift_group, .widen = widen, .transform = transform,
     .transform_block = transform_block,
 };
 #endif

@@ -121,6 +121,11 @@ static void shift(size_t n, const void *x, const double *mean, float *out) {
   if (n > 0) kernel_portable.shift(n, p, mean, out);
 }
 
+/* Registers of 8 elements suit this one best. */
+static void shift_group(size_t n, const void *const rows[], const double *mean, float *out) {
+  kernel_avx2.shift_group(n, rows, mean, out);
+}
+
 static void widen(size_t n, const void *x, const double *mean, double scale, double *out) {
   const char *p = x;
   __m512d s = _mm512_set1_pd(scale);
@@ -203,7 +208,7 @@ static void transform_block(size_t rows, size_t n, size_t m, const float *x, con
 
 const struct kernel kernel_avx512 = {
     .name = "avx512", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
-    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
+    .add_weighted = add_weighted, .shift = shift, .shift_group = shift_group, .widen = widen, .transform = transform,
     .transform_block = transform_block,
 };
 #endif

@@ -88,6 +88,11 @@ static void shift(size_t n, const void *x, const double *mean, float *out) {
   for (size_t i = 0; i < n; i++) out[i] = (float)(load(x, i) - mean[i]);
 }
 
+static void shift_group(size_t n, const void *const rows[], const double *mean, float *out) {
+  for (size_t i = 0; i < n; i++)
+    for (size_t r = 0; r < GROUP_ROWS; r++) out[i * GROUP_ROWS + r] = (float)(load(rows[r], i) - mean[i]);
+}
+
 static void widen(size_t n, const void *x, const double *mean, double scale, double *out) {
   for (size_t i = 0; i < n; i++) out[i] = scale * (load(x, i) - mean[i]);
 }
@@ -124,6 +129,6 @@ static void transform_block(size_t rows, size_t n, size_t m, const float *x, con
 
 const struct kernel kernel_portable = {
     .name = "portable", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
-    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
+    .add_weighted = add_weighted, .shift = shift, .shift_group = shift_group, .widen = widen, .transform = transform,
     .transform_block = transform_block,
 };

@@ -19,6 +19,7 @@ enum {
   AT_STATS_N = 40, AT_STATS_WEIGHT = 48
 };
 
+static const int64_t MAX_ROWS = (int64_t)1 << 53; /* so that sums of counts cannot overflow */
 static const char MODEL_MAGIC[8] = "whitenM", STATS_MAGIC[8] = "whitenS";
 static const char *const METHOD_NAMES[WHITEN_METHOD_COUNT] = {"pca", "zca", "pca-cor", "zca-cor", "cholesky"};
 
@@ -137,11 +138,19 @@ static int header_is_sound(const struct model_header *h) {
   int keeps_d = h->method == WHITEN_ZCA || h->method == WHITEN_ZCA_COR || h->method == WHITEN_CHOLESKY;
   if (h->d < 1 || h->d > DIM_MAX || h->m < 1 || h->m > DIM_MAX || h->k < 1 || h->k > DIM_MAX) return 0;
   if (h->method >= WHITEN_METHOD_COUNT || (h->flags & ~(uint32_t)MODEL_FLAGS_KNOWN)) return 0;
-  if ((h->flags & MODEL_SCALES) && (h->flags & MODEL_INVERSE)) return 0;
-  if (h->flags & MODEL_IMPORTED) return h->m == h->k && !(h->flags & MODEL_SCALES);
-  if (h->k > h->d || h->rank > h->d || h->remove >= h->d || h->m != (keeps_d ? h->d : h->k)) return 0;
-  return h->n >= 0 && isfinite(h->weight) && in_unit_interval(h->power) && in_unit_interval(h->rho) &&
+  if (h->k > h->d || h->rank > h->d || h->remove > h->d - h->k || h->m != (keeps_d ? h->d : h->k)) return 0;
+  uint32_t inverse = h->flags & (MODEL_SCALES | MODEL_INVERSE);
+  if (h->flags & MODEL_IMPORTED) return h->method == WHITEN_PCA && inverse != MODEL_SCALES && inverse <= MODEL_INVERSE;
+  if (inverse != (uint32_t)(keeps_d ? MODEL_INVERSE : MODEL_SCALES)) return 0;
+  return h->n >= 0 && isfinite(h->weight) && h->weight >= 0 && in_unit_interval(h->power) && in_unit_interval(h->rho) &&
          isfinite(h->ridge) && h->ridge >= 0 && isfinite(h->ridge_added) && h->ridge_added >= 0;
+}
+
+static int is_zero(const void *blob, size_t from, size_t to) {
+  const unsigned char *p = blob;
+  for (size_t i = from; i < to; i++)
+    if (p[i] != 0) return 0;
+  return 1;
 }
 
 static const void *take(const char **at, uint64_t bytes) {
@@ -166,6 +175,7 @@ enum status model_read(const void *blob, size_t bytes, struct model_header *h, s
       .ridge_added = get_f64(blob, AT_RIDGE_ADDED), .power = get_f64(blob, AT_POWER)};
   if (h->size != bytes) return STATUS_TRUNCATED;
   if (!header_is_sound(h) || model_size(h) != bytes) return STATUS_HEADER;
+  if (!is_zero(blob, AT_REMOVE + 4, AT_RIDGE) || !is_zero(blob, AT_POWER + 8, MODEL_HEADER)) return STATUS_HEADER;
   const char *at = (const char *)blob + MODEL_HEADER;
   uint64_t d = h->d, matrix = d * h->m * 4;
   arrays->mean = take(&at, 8 * d);
@@ -223,6 +233,14 @@ void stats_write(const struct moments *moments, void *out) {
   put64(out, AT_HASH, content_hash(out, size));
 }
 
+/* Variances are not negative, and what is reserved is zero. */
+static int stats_are_sound(const void *blob, size_t d) {
+  size_t at = STATS_HEADER + 8 * d;
+  for (size_t i = 0; i < d; at += 8 * (d - i), i++)
+    if (get_f64(blob, at) < 0) return 0;
+  return is_zero(blob, AT_D + 4, AT_STATS_N);
+}
+
 enum status stats_read(const void *blob, size_t bytes, struct stats_header *h) {
   *h = (struct stats_header){.size = STATS_HEADER};
   enum status rc = check_common(blob, bytes, STATS_MAGIC, STATS_HEADER);
@@ -230,12 +248,14 @@ enum status stats_read(const void *blob, size_t bytes, struct stats_header *h) {
   *h = (struct stats_header){.size = get64(blob, AT_SIZE), .d = get32(blob, AT_D),
                              .n = (int64_t)get64(blob, AT_STATS_N), .weight = get_f64(blob, AT_STATS_WEIGHT)};
   if (h->size != bytes) return STATUS_TRUNCATED;
-  if (h->d < 1 || h->d > DIM_MAX || h->n < 1 || !(h->weight > 0) || isinf(h->weight)) return STATUS_HEADER;
+  if (h->d < 1 || h->d > DIM_MAX || h->n < 1 || h->n > MAX_ROWS || !(h->weight > 0) || isinf(h->weight))
+    return STATUS_HEADER;
   if (stats_size(h->d) != bytes) return STATUS_HEADER;
   rc = model_check_hash(blob, bytes);
   if (rc) return rc;
   uint64_t numbers = (bytes - STATS_HEADER) / 8;
-  return all_finite_f64((const char *)blob + STATS_HEADER, numbers) ? STATUS_OK : STATUS_NOT_FINITE;
+  if (!all_finite_f64((const char *)blob + STATS_HEADER, numbers)) return STATUS_NOT_FINITE;
+  return stats_are_sound(blob, h->d) ? STATUS_OK : STATUS_HEADER;
 }
 
 void stats_unpack(const void *blob, const struct stats_header *h, double *mean, double *cross) {

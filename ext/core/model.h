@@ -32,7 +32,7 @@
 **       f32[m x d] inverse, row-major: x = mean + y @ inverse; with MODEL_INVERSE
 ** Stats, version 1:
 **   36  u32    zero
-**   40  i64    n: rows
+**   40  i64    n: rows, 1 .. 2^53
 **   48  f64    sum of the weights
 **   56  f64[d] mean
 **       f64[d (d + 1) / 2] upper triangle, row by row, of the sum of w (x - mean)(x - mean)^T
@@ -76,7 +76,7 @@ struct model {
   const float *kernel, *inverse;
 };
 
-/* Size of the BLOB for d, k, m and flags of the header; 0 when it is beyond 2^62. */
+/* Size of the BLOB for d, k, m and flags of the header. */
 uint64_t model_size(const struct model_header *header);
 
 /* Writes the BLOB, size and hash included, to out[model_size()]. */

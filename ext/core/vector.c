@@ -15,95 +15,67 @@ static float load(const void *p, size_t i) {
   return x;
 }
 
-static int is_safe(double sum) {
+int vector_square_is_safe(double sum) {
   return sum >= 0x1p-60 && sum <= 0x1p100;
 }
 
-/* 2^-e for the binary exponent e of the largest magnitude in a; 1 for the zero vector, NaN when an element is not
-** finite. *exponent receives e. */
-static double unit_scale(size_t n, const void *a, int *exponent) {
-  float largest = 0;
-  *exponent = 0;
-  for (size_t i = 0; i < n; i++) {
-    float x = fabsf(load(a, i));
-    if (!(x <= 3.402823466e+38f)) return NAN;
-    if (x > largest) largest = x;
-  }
-  if (largest == 0) return 1;
-  (void)frexpf(largest, exponent);
-  return ldexp(1.0, -*exponent);
-}
-
 /* The fold of kernel.h. */
-static double fold(const float lane[LANES]) {
-  double sum[LANES];
-  for (int i = 0; i < LANES; i++) sum[i] = lane[i];
+static double fold(double lane[LANES]) {
   for (int step = LANES / 2; step > 0; step /= 2)
-    for (int i = 0; i < step; i++) sum[i] += sum[i + step];
-  return sum[0];
+    for (int i = 0; i < step; i++) lane[i] += lane[i + step];
+  return lane[0];
 }
 
-static double dot_scaled(size_t n, const void *a, double scale_a, const void *b, double scale_b) {
-  float lane[LANES] = {0};
-  for (size_t i = 0; i < n; i++) {
-    float x = (float)(load(a, i) * scale_a), y = (float)(load(b, i) * scale_b);
-    lane[i % LANES] = fmaf(x, y, lane[i % LANES]);
-  }
-  return fold(lane);
+/* NaN, if the sum is not finite because an element is not: sums of finite elements cannot leave float64. */
+static double finite_or_nan(double sum) {
+  return isfinite(sum) ? sum : NAN;
 }
 
-static double l2sq_scaled(size_t n, const void *a, const void *b, double scale) {
-  float lane[LANES] = {0};
+static double wide_dot(size_t n, const void *a, const void *b) {
+  double lane[LANES] = {0};
+  for (size_t i = 0; i < n; i++) lane[i % LANES] += (double)load(a, i) * load(b, i);
+  return finite_or_nan(fold(lane));
+}
+
+static double wide_l2sq(size_t n, const void *a, const void *b) {
+  double lane[LANES] = {0};
   for (size_t i = 0; i < n; i++) {
-    float d = (float)(load(a, i) * scale) - (float)(load(b, i) * scale);
-    lane[i % LANES] = fmaf(d, d, lane[i % LANES]);
+    double d = (double)load(a, i) - load(b, i);
+    lane[i % LANES] += d * d;
   }
-  return fold(lane);
+  return finite_or_nan(fold(lane));
 }
 
 double vector_dot(size_t n, const void *a, const void *b) {
   double dot = kernel->dot(n, a, b);
-  if (is_safe(fabs(dot))) return dot;
-  int ea, eb;
-  double sa = unit_scale(n, a, &ea), sb = unit_scale(n, b, &eb);
-  if (isnan(sa) || isnan(sb)) return NAN;
-  return ldexp(dot_scaled(n, a, sa, b, sb), ea + eb);
+  return vector_square_is_safe(fabs(dot)) ? dot : wide_dot(n, a, b);
 }
 
-struct vector_square vector_square(size_t n, const void *a) {
-  struct vector_square square = {.sum = kernel->dot(n, a, a), .exponent = 0};
-  if (is_safe(square.sum)) return square;
-  double scale = unit_scale(n, a, &square.exponent);
-  square.sum = isnan(scale) ? NAN : dot_scaled(n, a, scale, a, scale);
-  return square;
+double vector_square(size_t n, const void *a) {
+  double sum = kernel->dot(n, a, a);
+  return vector_square_is_safe(sum) ? sum : wide_dot(n, a, a);
 }
 
 double vector_norm(size_t n, const void *a) {
-  struct vector_square square = vector_square(n, a);
-  return ldexp(sqrt(square.sum), square.exponent);
+  return sqrt(vector_square(n, a));
 }
 
 double vector_l2(size_t n, const void *a, const void *b) {
   double sum = kernel->l2sq(n, a, b);
-  if (is_safe(sum)) return sqrt(sum);
-  int ea, eb;
-  double sa = unit_scale(n, a, &ea), sb = unit_scale(n, b, &eb);
-  if (isnan(sa) || isnan(sb)) return NAN;
-  int exponent = sa < sb ? ea : eb; /* the larger vector sets the scale */
-  return ldexp(sqrt(l2sq_scaled(n, a, b, sa < sb ? sa : sb)), exponent);
+  return sqrt(vector_square_is_safe(sum) ? sum : wide_l2sq(n, a, b));
 }
 
-double vector_cosine(size_t n, const void *a, struct vector_square square, const void *b) {
+double vector_cosine(size_t n, const void *a, double square, const void *b) {
   double sums[2]; /* a.b and b.b */
   kernel->dot2(n, a, b, sums);
-  if (square.exponent != 0 || !is_safe(square.sum) || !is_safe(sums[1])) {
-    struct vector_square other = vector_square(n, b);
-    if (isnan(square.sum) || isnan(other.sum)) return NAN;
-    if (square.sum == 0 || other.sum == 0) return COSINE_UNDEFINED;
-    sums[0] = dot_scaled(n, a, ldexp(1.0, -square.exponent), b, ldexp(1.0, -other.exponent));
-    sums[1] = other.sum;
+  if (!vector_square_is_safe(square) || !vector_square_is_safe(sums[1])) {
+    square = wide_dot(n, a, a);
+    sums[0] = wide_dot(n, a, b);
+    sums[1] = wide_dot(n, b, b);
+    if (isnan(square) || isnan(sums[1])) return NAN;
+    if (square == 0 || sums[1] == 0) return COSINE_UNDEFINED;
   }
-  double cosine = sums[0] / sqrt(square.sum * sums[1]);
+  double cosine = sums[0] / sqrt(square * sums[1]);
   return cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;
 }
 

@@ -2,8 +2,8 @@
 ** Products, norms and distances of vectors of any magnitude, on top of kernel.h.
 **
 ** Squares of normal float32 leave its range beyond 1e19 and below 1e-23. When a sum is suspiciously large or small it
-** is taken again with the vectors scaled by powers of two, which is exact: so [1e30, 1e30] and [1e-30, 1e-30] are
-** handled like [1, 1]. Vectors are unaligned float32; n is their length in elements.
+** is taken again in 32 float64 lanes, in the same order: a product of two float32 is exact there and cannot leave the
+** range. So [1e30, 1e30] and [1e-30, 1e-30] are handled like [1, 1]. Vectors are unaligned float32; n is their length.
 */
 #ifndef WHITEN_CORE_VECTOR_H
 #define WHITEN_CORE_VECTOR_H
@@ -16,14 +16,13 @@ double vector_dot(size_t n, const void *a, const void *b);
 double vector_norm(size_t n, const void *a);
 double vector_l2(size_t n, const void *a, const void *b);
 
-/* What cosine similarity needs of one vector, so that a constant one is read once. */
-struct vector_square {
-  double sum;    /* sum of squares, in units of 4^exponent; 0 for the zero vector */
-  int exponent;  /* 0 unless the plain sum left the safe range */
-};
-struct vector_square vector_square(size_t n, const void *a);
-/* Cosine of a and b in [-1, 1]; 2 when either is the zero vector; NaN when an element is not finite. */
-double vector_cosine(size_t n, const void *a, struct vector_square square, const void *b);
+/* Sum of the squares, which cosine similarity needs of a constant vector once; 0 for the zero vector, NaN as above. */
+double vector_square(size_t n, const void *a);
+/* Whether a sum of squares is far from where float32 ends: then every partial product was, too. */
+int vector_square_is_safe(double sum);
+/* Cosine of a, whose vector_square is given, and b, in [-1, 1]; COSINE_UNDEFINED when either is the zero vector; NaN
+** when an element is not finite. */
+double vector_cosine(size_t n, const void *a, double square, const void *b);
 #define COSINE_UNDEFINED 2.0
 
 /* out = a / norm, each quotient taken in float64 and rounded once. */

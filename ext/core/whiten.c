@@ -279,12 +279,13 @@ static enum status write_model(const struct solution *s, const struct moments *m
 
 static enum status solve(struct solution *s, const struct moments *m, const struct whiten_options *o, size_t *rank) {
   if (m->rows < 2) return STATUS_NO_VARIANCE;
-  if (!(m->weight > 1)) return STATUS_WEIGHT;
+  if (!(m->weight > 1) || isinf(m->weight)) return STATUS_WEIGHT;
   enum status rc = covariance(s, m);
   if (rc == STATUS_OK && is_correlation(o->method)) rc = correlation(s, m);
   if (rc == STATUS_OK) rc = eigenvalues(s, m);
   if (rc) return rc;
   choose_ridge(s, m, o);
+  if (isinf(s->ridge_added)) return STATUS_OVERFLOW;
   rc = choose_components(s, o, rank);
   if (rc == STATUS_OK) rc = scales(s, o);
   if (rc) return rc;

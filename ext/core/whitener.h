@@ -29,6 +29,13 @@ void whitener_clear(struct whitener *w);
 ** STATUS_NO_VARIANCE: y is zero and was to be normalized. */
 enum status whitener_apply(const struct whitener *w, const void *x, float *shifted, float *y, size_t *index);
 
+/*
+** The same for `rows` vectors of d elements each, to the bit: x row-major, y row-major (rows x m); `interleaved` is a
+** workspace of rows, rounded up to GROUP_ROWS, times d, 64-byte aligned for speed. Rows that are not finite are left
+** so, and rows that are zero stay zero when the model normalizes: the caller looks. Runs on any thread.
+*/
+void whitener_apply_rows(const struct whitener *w, size_t rows, const float *x, float *interleaved, float *y);
+
 /* Must succeed before whitener_invert. STATUS_NO_INVERSE, STATUS_NOMEM. */
 enum status whitener_prepare_inverse(struct whitener *w);
 /* x = mean + y @ inverse: y has m unaligned elements; `aligned` is a workspace of m; x receives d. STATUS_OVERFLOW. */

@@ -16,9 +16,10 @@ static void whiten_config(sqlite3_context *context, int argc, sqlite3_value **ar
   (void)argc;
   (void)argv;
   char *text = sqlite3_mprintf(
-      "{\"version\":\"%s\",\"sqlite\":\"%s\",\"blas\":\"%w\",\"kernel\":\"%s\",\"threads\":%d,"
+      "{\"version\":\"%s\",\"sqlite\":\"%s\",\"blas\":\"%w\",\"kernel\":\"%s\",\"threads\":%d,\"blas_threads\":%d,"
       "\"models\":{\"cached\":%d,\"parsed\":%lld}}",
-      WHITEN_VERSION, sqlite3_libversion(), linalg_config(), kernel->name, linalg_threads(),
+      WHITEN_VERSION, sqlite3_libversion(), linalg_config(), kernel->name, call.connection->cores,
+      linalg_threads(),
       connection_models(call.connection), (long long)call.connection->parsed);
   if (text == NULL) {
     fail_nomem(&call);

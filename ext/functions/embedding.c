@@ -17,7 +17,7 @@ static int read_encoding(struct call *call, sqlite3_value *value) {
   static const char *const NAMES[] = {"f32", "f64", "f16", "bf16", "i8", "json"};
   static const char EXPECTED[] = "'f32', 'f64', 'f16', 'bf16', 'i8' or 'json'";
   if (sqlite3_value_type(value) != SQLITE_TEXT) {
-    fail_type(call, "encoding", value, EXPECTED);
+    fail_type(call, "encoding", sqlite3_value_type(value), EXPECTED);
     return -1;
   }
   const char *name = (const char *)sqlite3_value_text(value);
@@ -41,8 +41,8 @@ static void decode_blob(struct call *call, sqlite3_value *value, enum encoding e
   size_t bytes = (size_t)sqlite3_value_bytes(value), dim = bytes / size;
   if (bytes % size != 0)
     fail(call, "x is a BLOB of %lld bytes, expected a multiple of %d", (long long)bytes, (int)size);
-  else if (dim < 1 || dim > DIM_MAX)
-    fail(call, "x has %lld elements, expected 1 to %d", (long long)dim, DIM_MAX);
+  else if (vector_check_dim(call, "x", dim))
+    return;
   else if (blob == NULL)
     fail_nomem(call);
   if (call->failed) return;
@@ -70,7 +70,7 @@ static void embedding(sqlite3_context *context, int argc, sqlite3_value **argv) 
   } else if (encoding != ENCODING_JSON && type == SQLITE_BLOB) {
     decode_blob(&call, argv[0], (enum encoding)encoding);
   } else {
-    fail_type(&call, "x", argv[0],
+    fail_type(&call, "x", sqlite3_value_type(argv[0]),
               argc == 1                  ? "a vector (BLOB of float32 or JSON array)"
               : encoding == ENCODING_JSON ? "TEXT, a JSON array of numbers"
                                           : "a BLOB in this encoding");
@@ -198,7 +198,7 @@ static void embedding_scale(sqlite3_context *context, int argc, sqlite3_value **
   int type = sqlite3_value_type(argv[1]);
   double factor = sqlite3_value_double(argv[1]);
   if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
-    fail_type(&call, "factor", argv[1], "a finite number");
+    fail_type(&call, "factor", sqlite3_value_type(argv[1]), "a finite number");
   else if (isinf(factor))
     fail(&call, "factor is %!.15g, expected a finite number", factor);
   if (call.failed || vector_argument(&call, argv, 0, "v", &v)) return;

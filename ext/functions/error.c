@@ -37,6 +37,8 @@ void fail(struct call *call, const char *format, ...) {
   char *whole = NULL;
   if (text != NULL && call->row > 0)
     whole = sqlite3_mprintf("%s: row %lld of the group: %s", call->function, (long long)call->row, text);
+  else if (text != NULL && call->rowid != NULL)
+    whole = sqlite3_mprintf("%s: rowid %lld: %s", call->function, (long long)*call->rowid, text);
   else if (text != NULL)
     whole = sqlite3_mprintf("%s: %s", call->function, text);
   sqlite3_free(text);
@@ -54,8 +56,18 @@ void fail(struct call *call, const char *format, ...) {
   }
 }
 
-static const char *type_name(sqlite3_value *value) {
-  switch (sqlite3_value_type(value)) {
+void fail_sqlite(struct call *call, int rc, sqlite3 *db) {
+  if (rc == SQLITE_NOMEM) {
+    fail_nomem(call);
+    return;
+  }
+  fail(call, "%s", sqlite3_errmsg(db));
+  if (call->failed == SQLITE_ERROR) call->failed = rc;
+  if (call->context != NULL) sqlite3_result_error_code(call->context, rc);
+}
+
+static const char *type_name(int type) {
+  switch (type) {
     case SQLITE_INTEGER: return "INTEGER";
     case SQLITE_FLOAT: return "REAL";
     case SQLITE_TEXT: return "TEXT";
@@ -64,8 +76,13 @@ static const char *type_name(sqlite3_value *value) {
   }
 }
 
-void fail_type(struct call *call, const char *argument, sqlite3_value *value, const char *expected) {
-  fail(call, "%s is %s, expected %s", argument, type_name(value), expected);
+void fail_type(struct call *call, const char *argument, int type, const char *expected) {
+  fail(call, "%s is %s, expected %s", argument, type_name(type), expected);
+}
+
+void fail_element(struct call *call, const char *argument, size_t index, float element) {
+  fail(call, "%s[%lld] is %s, expected a finite number", argument, (long long)index,
+       isnan(element) ? "NaN" : element > 0 ? "Infinity" : "-Infinity");
 }
 
 int fail_not_finite(struct call *call, const char *argument, size_t dim, const void *vector) {
@@ -73,8 +90,7 @@ int fail_not_finite(struct call *call, const char *argument, size_t dim, const v
   size_t index = vector_find_not_finite(dim, vector);
   if (index == dim) return 0;
   memcpy(&x, (const char *)vector + 4 * index, sizeof x);
-  fail(call, "%s[%lld] is %s, expected a finite number", argument, (long long)index,
-       isnan(x) ? "NaN" : x > 0 ? "Infinity" : "-Infinity");
+  fail_element(call, argument, index, x);
   return 1;
 }
 

@@ -15,6 +15,7 @@ struct call {
   struct connection *connection;
   char **message;                 /* where a table-valued function's message goes */
   int64_t row;                    /* of the group, from 1, in an aggregate; else 0 */
+  const int64_t *rowid;           /* of the table's row that is being read; else NULL */
   int failed;                     /* an SQLite error code, or 0 */
 };
 
@@ -28,10 +29,15 @@ int call_variant(const struct call *call);
 void fail(struct call *call, const char *format, ...);
 void fail_nomem(struct call *call);
 
-/* "argument is TEXT, expected ..." */
-void fail_type(struct call *call, const char *argument, sqlite3_value *value, const char *expected);
+/* What SQLite itself says went wrong in a statement of ours. */
+void fail_sqlite(struct call *call, int rc, sqlite3 *db);
+
+/* "argument is TEXT, expected ...": `type` is SQLite's fundamental type. */
+void fail_type(struct call *call, const char *argument, int type, const char *expected);
 /* "argument[3] is NaN, expected a finite number": looks for the element; does nothing and returns 0 if all are finite. */
 int fail_not_finite(struct call *call, const char *argument, size_t dim, const void *vector);
+/* "argument[3] is NaN, expected a finite number" of an element that is known to be at fault. */
+void fail_element(struct call *call, const char *argument, size_t index, float element);
 /* "argument has 2 elements, expected 3 (as in ...)" */
 void fail_dim(struct call *call, const char *argument, size_t found, size_t expected, const char *why);
 /* "result[3] is beyond float32" */

@@ -1,4 +1,5 @@
 /* whiten_fit, whiten_stats, whiten_merge: aggregates that gather moments; whiten_solve: the model from them. */
+#include <math.h>
 #include <string.h>
 
 #include "../core/whiten.h"
@@ -97,6 +98,10 @@ static void return_model(struct call *call, struct moments *moments, const struc
 
 static void return_stats(struct call *call, struct moments *moments) {
   enum status rc = moments_flush(moments);
+  if (rc == STATUS_OK && isinf(moments->weight)) {
+    fail(call, "weight sums to %!.15g, expected a finite sum", moments->weight);
+    return;
+  }
   uint64_t size = stats_size(moments->dim);
   void *blob = rc ? NULL : sqlite3_malloc64(size);
   if (blob == NULL) {
@@ -124,7 +129,7 @@ static void final(sqlite3_context *context) {
 static int merge_blob(struct call *call, sqlite3_value *value, struct moments *moments) {
   struct stats_header header;
   if (sqlite3_value_type(value) != SQLITE_BLOB) {
-    fail_type(call, "stats", value, "a stats BLOB from whiten_stats or whiten_merge");
+    fail_type(call, "stats", sqlite3_value_type(value), "a stats BLOB from whiten_stats or whiten_merge");
     return call->failed;
   }
   const void *blob = sqlite3_value_blob(value);

@@ -44,6 +44,6 @@ struct binding {
 /* The tables, each ended by a row without a name. */
 extern const struct function embedding_functions[], similarity_functions[], pool_functions[], whiten_functions[],
     fit_functions[], stats_functions[], config_functions[];
-extern const struct module spectrum_modules[];
+extern const struct module spectrum_modules[], rows_modules[], topk_modules[], join_modules[];
 
 #endif

@@ -10,9 +10,18 @@ static const char EXPECTED[] = "a model BLOB or a whiten_model() handle";
 ** keep their cache so. Should that cease, models are hashed more often, and nothing else changes. */
 enum { STATEMENT_MODELS = -2083165 };
 
-/* What one statement has met: models whose BLOBs were hashed. */
+/*
+** What one statement has met: models, and where their BLOBs lay when their content was hashed. A sub-query's BLOB stays
+** where it is from row to row; one at a new address may be another, whatever its header says, and is hashed.
+*/
+enum { ADDRESSES = 4 };
 struct statement_models {
   struct shared_model *models[MODELS_CACHED];
+  struct {
+    const struct shared_model *model;
+    const void *blob;
+  } seen[ADDRESSES];
+  unsigned next;
 };
 
 struct shared_model *model_retain(struct shared_model *model) {
@@ -32,7 +41,7 @@ static void release_pointer(void *model) {
 
 struct connection *connection_create(void) {
   struct connection *connection = sqlite3_malloc64(sizeof *connection);
-  if (connection != NULL) *connection = (struct connection){.references = 1};
+  if (connection != NULL) *connection = (struct connection){.references = 1, .cores = 1};
   return connection;
 }
 
@@ -76,19 +85,34 @@ static void release_statement_models(void *p) {
   sqlite3_free(statement);
 }
 
-/* Remembers that this statement has seen the BLOB of model; without memory it will just be hashed again. */
-static void remember(struct call *call, struct shared_model *model) {
+static struct statement_models *statement_models(struct call *call) {
+  return call->context != NULL ? sqlite3_get_auxdata(call->context, STATEMENT_MODELS) : NULL;
+}
+
+/* Remembers that this statement has hashed the BLOB of model; without memory it will just be hashed again. */
+static void remember(struct call *call, struct shared_model *model, const void *blob) {
+  struct statement_models *statement = statement_models(call), *fresh = NULL;
   if (call->context == NULL) return;
-  struct statement_models *statement = sqlite3_get_auxdata(call->context, STATEMENT_MODELS);
-  if (statement != NULL) {
-    bring_forward(statement->models, model);
-    return;
+  if (statement == NULL) {
+    statement = fresh = sqlite3_malloc64(sizeof *fresh);
+    if (fresh == NULL) return;
+    *fresh = (struct statement_models){.next = 0};
   }
-  statement = sqlite3_malloc64(sizeof *statement);
-  if (statement == NULL) return;
-  *statement = (struct statement_models){{NULL}};
   bring_forward(statement->models, model);
-  sqlite3_set_auxdata(call->context, STATEMENT_MODELS, statement, release_statement_models);
+  statement->seen[statement->next].model = model;
+  statement->seen[statement->next].blob = blob;
+  statement->next = (statement->next + 1) % ADDRESSES;
+  if (fresh != NULL) sqlite3_set_auxdata(call->context, STATEMENT_MODELS, fresh, release_statement_models);
+}
+
+/* The model of a BLOB that this statement has hashed where it lies. */
+static struct shared_model *recall(struct call *call, const void *blob, size_t bytes) {
+  struct statement_models *statement = statement_models(call);
+  if (statement == NULL || bytes < 32) return NULL;
+  struct shared_model *model = find(statement->models, model_stored_hash(blob), bytes);
+  for (int i = 0; model != NULL && i < ADDRESSES; i++)
+    if (statement->seen[i].model == model && statement->seen[i].blob == blob) return model;
+  return NULL;
 }
 
 static struct shared_model *parse(struct call *call, const void *blob, size_t bytes) {
@@ -118,21 +142,16 @@ static struct shared_model *load(struct call *call, const void *blob, size_t byt
   model = model != NULL ? model_retain(model) : parse(call, blob, bytes);
   if (model == NULL) return NULL;
   bring_forward(call->connection->cached, model);
-  remember(call, model);
+  remember(call, model, blob);
   return model;
 }
 
 static struct shared_model *from_blob(struct call *call, sqlite3_value *value) {
-  struct statement_models *statement =
-      call->context != NULL ? sqlite3_get_auxdata(call->context, STATEMENT_MODELS) : NULL;
   const void *blob = sqlite3_value_blob(value);
   size_t bytes = (size_t)sqlite3_value_bytes(value);
   if (blob == NULL && bytes > 0) return fail_nomem(call), NULL;
-  if (statement != NULL && bytes >= 32) {
-    struct shared_model *model = find(statement->models, model_stored_hash(blob), bytes);
-    if (model != NULL) return model_retain(model);
-  }
-  return load(call, blob, bytes);
+  struct shared_model *model = recall(call, blob, bytes);
+  return model != NULL ? model_retain(model) : load(call, blob, bytes);
 }
 
 struct shared_model *model_argument(struct call *call, sqlite3_value *value) {
@@ -144,7 +163,7 @@ struct shared_model *model_argument(struct call *call, sqlite3_value *value) {
       fail(call, "model is NULL, expected %s (a handle does not survive a CTE, a view or a column: use it where it "
                  "is made)", EXPECTED);
       return NULL;
-    default: fail_type(call, "model", value, EXPECTED); return NULL;
+    default: fail_type(call, "model", sqlite3_value_type(value), EXPECTED); return NULL;
   }
 }
 

@@ -4,7 +4,8 @@
 ** Parsing a model checks every byte of it and lays its kernel out for the arithmetic; that happens once per connection.
 ** SQLite's auxiliary data outlive a row only for literals and bound parameters, not for a sub-query, and never a
 ** statement; so models are kept by the content hash in their header, the last MODELS_CACHED of them. A hash in a header
-** proves nothing about the bytes behind it: the first time a statement meets a BLOB its content is hashed again.
+** proves nothing about the bytes behind it: the first time a statement meets a BLOB, or finds it at another address, its
+** content is hashed again.
 */
 #ifndef WHITEN_FUNCTIONS_MODELS_H
 #define WHITEN_FUNCTIONS_MODELS_H
@@ -28,6 +29,7 @@ struct connection {
   int references;
   struct shared_model *cached[MODELS_CACHED]; /* the most recently used first */
   int64_t parsed;                             /* models parsed in full so far */
+  int cores;                                  /* that table-valued functions may use */
 };
 
 struct connection *connection_create(void);

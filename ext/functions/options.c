@@ -23,7 +23,7 @@ static int read_k(struct call *call, sqlite3_value *value, size_t d, struct whit
         fail(call, "k is %!.15g, expected an INTEGER 1 to %lld, or a share of the variance between 0 and 1",
              o->share, (long long)d);
       break;
-    default: fail_type(call, "k", value, "an INTEGER, a REAL between 0 and 1, or NULL");
+    default: fail_type(call, "k", sqlite3_value_type(value), "an INTEGER, a REAL between 0 and 1, or NULL");
   }
   return call->failed;
 }
@@ -37,7 +37,8 @@ struct member {
 };
 
 static void fail_member(struct call *call, const struct member *m, const char *expected) {
-  fail(call, "options.%s is %s, expected %s", m->key, m->text ? m->text : m->type, expected);
+  int is_boolean = strcmp(m->type, "true") == 0 || strcmp(m->type, "false") == 0;
+  fail(call, "options.%s is %s, expected %s", m->key, m->text && !is_boolean ? m->text : m->type, expected);
 }
 
 static int read_method(const struct member *m, struct whiten_options *o) {
@@ -125,7 +126,7 @@ static int read_options(struct call *call, sqlite3_value *value, size_t d, struc
   sqlite3_stmt *statement = NULL;
   if (sqlite3_value_type(value) == SQLITE_NULL) return 0;
   if (sqlite3_value_type(value) != SQLITE_TEXT) {
-    fail_type(call, "options", value, "TEXT, a JSON object");
+    fail_type(call, "options", sqlite3_value_type(value), "TEXT, a JSON object");
     return call->failed;
   }
   int rc = sqlite3_prepare_v2(sqlite3_context_db_handle(call->context), SQL, -1, &statement, NULL);
@@ -156,16 +157,16 @@ void fail_solve(struct call *call, enum status status, const struct moments *m, 
       fail(call, "the rows have no variance (n = %lld), expected at least two different ones", (long long)m->rows);
       break;
     case STATUS_WEIGHT:
-      fail(call, "weight sums to %!.15g, expected more than 1: weights are frequencies, so multiply probabilities by "
+      fail(call, "weight sums to %!.15g, expected a finite sum above 1: weights are frequencies, so multiply probabilities by "
                  "the number of observations", m->weight);
       break;
     case STATUS_K_CHOLESKY:
-      fail(call, "method cholesky takes no k, power or remove, expected none of them");
+      fail(call, "method is cholesky with k, power or remove, expected none of them: it takes the whole space");
       break;
     case STATUS_RANK:
       if (o->method == WHITEN_CHOLESKY)
-        fail(call, "method cholesky needs variance in every direction, found rank %lld of %lld: add a ridge",
-             (long long)rank, (long long)m->dim);
+        fail(call, "method is cholesky and the rank %lld, expected rank %lld or a ridge", (long long)rank,
+             (long long)m->dim);
       else
         fail(call, "k is %lld, expected at most %lld: the rows (n = %lld) have variance in no more directions%s; "
                    "use a smaller k or a ridge",
@@ -173,8 +174,8 @@ void fail_solve(struct call *call, enum status status, const struct moments *m, 
              o->remove > 0 ? " after remove" : "");
       break;
     case STATUS_OVERFLOW:
-      fail(call, "the kernel is beyond float32: the rows have a variance too small to scale to 1, expected larger "
-                 "numbers (see embedding_scale)");
+      fail(call, "the kernel is beyond float32: the rows have a variance too small or too large to scale, expected "
+                 "ordinary numbers (see embedding_scale)");
       break;
     default: fail_status(call, status);
   }

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "../core/vector.h"
 #include "value.h"
 
 static const char *const MODE_NAMES[POOL_MODE_COUNT] = {"mean", "position_mean", "max", "mean_sqrt_len", "cls", "last"};
@@ -129,7 +130,7 @@ static int read_mode(struct call *call, sqlite3_value *value, enum pool_mode *mo
     return 0;
   }
   if (name == NULL)
-    fail_type(call, "mode", value, EXPECTED);
+    fail_type(call, "mode", sqlite3_value_type(value), EXPECTED);
   else
     fail(call, "mode is '%s', expected %s", name, EXPECTED);
   return call->failed;
@@ -153,7 +154,7 @@ static int read_mask(struct call *call, sqlite3_value *value, size_t length, str
       fail(call, "mask is a BLOB of %lld bytes, expected %lld (a byte per token) or %lld (an int64 per token)",
            (long long)bytes, (long long)length, (long long)(8 * length));
   } else {
-    fail_type(call, "mask", value, "a JSON array, or a BLOB with a byte or an int64 per token");
+    fail_type(call, "mask", sqlite3_value_type(value), "a JSON array, or a BLOB with a byte or an int64 per token");
   }
   if (call->failed) vector_free(&mask->json);
   return call->failed;
@@ -185,10 +186,10 @@ static void pool_states(struct call *call, const char *states, size_t length, si
     if (mask_weight(call, mask, i, &weight)) break;
     if (mode == POOL_POSITION_MEAN) weight *= (double)(i + 1);
     if (pool_add(&pool, token, weight, (int64_t)i) == STATUS_OK) continue;
-    size_t bad = i * dim;
-    for (float x; memcpy(&x, states + 4 * bad, sizeof x), x - x == 0;) bad++;
-    fail(call, "states[%lld] is not finite, expected a finite number (token %lld, element %lld)", (long long)bad,
-         (long long)i, (long long)(bad - i * dim));
+    float element;
+    size_t bad = vector_find_not_finite(dim, token);
+    memcpy(&element, token + 4 * bad, sizeof element);
+    fail_element(call, "states", i * dim + bad, element);
   }
   if (!call->failed) return_pooled(call, &pool);
   pool_clear(&pool);
@@ -206,7 +207,7 @@ static void pool_tokens(sqlite3_context *context, int argc, sqlite3_value **argv
     return;
   }
   if (sqlite3_value_type(argv[0]) != SQLITE_BLOB) {
-    fail_type(&call, "states", argv[0], "a BLOB of tokens x dim float32");
+    fail_type(&call, "states", sqlite3_value_type(argv[0]), "a BLOB of tokens x dim float32");
     return;
   }
   const void *states = sqlite3_value_blob(argv[0]);

@@ -1,6 +1,4 @@
 /* whiten_spectrum(model): a table-valued function with a row per component. */
-#include <string.h>
-
 #include "models.h"
 #include "tables.h"
 
@@ -13,15 +11,15 @@ struct cursor {
   double total, cumulative; /* of the eigenvalues; up to this row */
 };
 
+static const char *const ARGUMENTS[] = {"model", NULL};
+static const struct table_shape SHAPE = {
+    .name = "whiten_spectrum",
+    .declaration = "CREATE TABLE x(component INTEGER, eigenvalue REAL, ratio REAL, cumulative REAL, arg_model HIDDEN)",
+    .innocuous = 1, .first_argument = MODEL, .order_column = COMPONENT, .arguments = ARGUMENTS};
+
 static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
   (void)argc, (void)argv, (void)error;
-  return table_connect(
-      db, aux, "CREATE TABLE x(component INTEGER, eigenvalue REAL, ratio REAL, cumulative REAL, model HIDDEN)", 1,
-      vtab);
-}
-
-static int best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-  return table_best_index(vtab, info, MODEL, 1);
+  return table_connect(db, aux, &SHAPE, vtab);
 }
 
 static int open_cursor(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
@@ -51,7 +49,7 @@ static int is_at_end(sqlite3_vtab_cursor *base) {
 
 static int filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sqlite3_value **argv) {
   struct cursor *cursor = (struct cursor *)base;
-  struct call call = table_call(base->pVtab, "whiten_spectrum");
+  struct call call = table_call(base->pVtab);
   (void)number, (void)text, (void)argc;
   model_release(cursor->model);
   cursor->row = 0;
@@ -92,7 +90,7 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
   return SQLITE_OK;
 }
 
-static const sqlite3_module METHODS = {.xConnect = connect, .xBestIndex = best_index, .xDisconnect = table_disconnect,
+static const sqlite3_module METHODS = {.xConnect = connect, .xBestIndex = table_best_index, .xDisconnect = table_disconnect,
                                        .xOpen = open_cursor, .xClose = close_cursor, .xFilter = filter, .xNext = next,
                                        .xEof = is_at_end, .xColumn = column, .xRowid = rowid};
 

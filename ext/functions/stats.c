@@ -73,7 +73,7 @@ static int read_number(struct call *call, sqlite3_value *value, const char *argu
   int type = sqlite3_value_type(value);
   *number = sqlite3_value_double(value);
   if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
-    fail_type(call, argument, value, "a number");
+    fail_type(call, argument, sqlite3_value_type(value), "a number");
   else if (isinf(*number))
     fail(call, "%s is %!.15g, expected a finite number", argument, *number);
   return call->failed;

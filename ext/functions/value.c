@@ -21,7 +21,7 @@ static void release(void *block) {
 }
 const struct memory sqlite_memory = {allocate, resize, release};
 
-static int check_dim(struct call *call, const char *argument, size_t dim) {
+int vector_check_dim(struct call *call, const char *argument, size_t dim) {
   if (dim == 0)
     fail(call, "%s is empty, expected 1 to %d elements", argument, DIM_MAX);
   else if (dim > DIM_MAX)
@@ -29,22 +29,47 @@ static int check_dim(struct call *call, const char *argument, size_t dim) {
   return call->failed;
 }
 
-/* Shows the byte at which JSON goes wrong, if it can be shown. */
 static void fail_json(struct call *call, const char *argument, const char *text, size_t bytes,
                       const struct json_fault *fault) {
-  size_t length = bytes - fault->offset < 12 ? bytes - fault->offset : 12;
+  long long at = (long long)fault->offset;
+  unsigned char found = fault->offset < bytes ? (unsigned char)text[fault->offset] : 0;
   if (fault->offset >= bytes)
     fail(call, "%s is not a JSON array of numbers: expected %s at byte %lld, found the end", argument,
-         fault->expected, (long long)fault->offset);
+         fault->expected, at);
+  else if (found >= 0x20 && found < 0x7f)
+    fail(call, "%s is not a JSON array of numbers: expected %s at byte %lld, found '%c'", argument, fault->expected,
+         at, found);
   else
-    fail(call, "%s is not a JSON array of numbers: expected %s at byte %lld, found '%.*s'", argument,
-         fault->expected, (long long)fault->offset, (int)length, text + fault->offset);
+    fail(call, "%s is not a JSON array of numbers: expected %s at byte %lld, found byte 0x%02x", argument,
+         fault->expected, at, (unsigned)found);
 }
 
-int vector_parse(struct call *call, sqlite3_value *value, const char *argument, float **out, size_t *dim) {
+/* A value or a column as SQLite hands it out: text is terminated UTF-8. */
+struct cell {
+  int type;
+  const void *data;
+  size_t bytes;
+};
+
+static struct cell cell_of_value(sqlite3_value *value) {
+  struct cell cell = {.type = sqlite3_value_type(value)};
+  if (cell.type == SQLITE_TEXT) cell.data = sqlite3_value_text(value);
+  if (cell.type == SQLITE_BLOB) cell.data = sqlite3_value_blob(value);
+  cell.bytes = (size_t)sqlite3_value_bytes(value);
+  return cell;
+}
+
+static struct cell cell_of_column(sqlite3_stmt *statement, int column) {
+  struct cell cell = {.type = sqlite3_column_type(statement, column)};
+  if (cell.type == SQLITE_TEXT) cell.data = sqlite3_column_text(statement, column);
+  if (cell.type == SQLITE_BLOB) cell.data = sqlite3_column_blob(statement, column);
+  cell.bytes = (size_t)sqlite3_column_bytes(statement, column);
+  return cell;
+}
+
+static int parse_text(struct call *call, const char *text, size_t bytes, const char *argument, float **out,
+                      size_t *dim) {
   struct json_fault fault;
-  const char *text = (const char *)sqlite3_value_text(value);
-  size_t bytes = (size_t)sqlite3_value_bytes(value);
   *out = NULL;
   if (text == NULL) return fail_nomem(call), call->failed;
   size_t cap = json_count(text, bytes);
@@ -53,7 +78,7 @@ int vector_parse(struct call *call, sqlite3_value *value, const char *argument, 
   if (buffer == NULL) return fail_nomem(call), call->failed;
   enum status rc = json_read(text, bytes, cap, buffer, dim, &fault);
   if (rc == STATUS_OK)
-    check_dim(call, argument, *dim);
+    vector_check_dim(call, argument, *dim);
   else if (rc == STATUS_FOREIGN)
     fail_json(call, argument, text, bytes, &fault);
   else if (rc == STATUS_DIM)
@@ -70,30 +95,43 @@ int vector_parse(struct call *call, sqlite3_value *value, const char *argument, 
   return 0;
 }
 
-static int read_blob(struct call *call, sqlite3_value *value, const char *argument, struct vector *v) {
-  v->data = sqlite3_value_blob(value);
-  size_t bytes = (size_t)sqlite3_value_bytes(value);
-  if (v->data == NULL && bytes > 0) return fail_nomem(call), call->failed;
-  if (bytes % 4 != 0) {
-    fail(call, "%s is a BLOB of %lld bytes, expected a multiple of 4", argument, (long long)bytes);
+int vector_parse(struct call *call, sqlite3_value *value, const char *argument, float **out, size_t *dim) {
+  struct cell cell = cell_of_value(value);
+  return parse_text(call, cell.data, cell.bytes, argument, out, dim);
+}
+
+static int read_blob(struct call *call, const struct cell *cell, const char *argument, struct vector *v) {
+  v->data = cell->data;
+  v->dim = cell->bytes / 4;
+  if (v->data == NULL && cell->bytes > 0) return fail_nomem(call), call->failed;
+  if (cell->bytes % 4 != 0) {
+    fail(call, "%s is a BLOB of %lld bytes, expected a multiple of 4", argument, (long long)cell->bytes);
     return call->failed;
   }
-  v->dim = bytes / 4;
-  return check_dim(call, argument, v->dim);
+  return vector_check_dim(call, argument, v->dim);
+}
+
+static int read_cell(struct call *call, const struct cell *cell, const char *argument, struct vector *v) {
+  *v = (struct vector){0};
+  if (cell->type == SQLITE_BLOB) return read_blob(call, cell, argument, v);
+  if (cell->type == SQLITE_TEXT) {
+    float *buffer;
+    if (parse_text(call, cell->data, cell->bytes, argument, &buffer, &v->dim)) return call->failed;
+    v->data = v->parsed = buffer;
+    return 0;
+  }
+  fail_type(call, argument, cell->type, A_VECTOR);
+  return call->failed;
 }
 
 int vector_read(struct call *call, sqlite3_value *value, const char *argument, struct vector *v) {
-  *v = (struct vector){0};
-  switch (sqlite3_value_type(value)) {
-    case SQLITE_BLOB: return read_blob(call, value, argument, v);
-    case SQLITE_TEXT: {
-      float *buffer;
-      if (vector_parse(call, value, argument, &buffer, &v->dim)) return call->failed;
-      v->data = v->parsed = buffer;
-      return 0;
-    }
-    default: fail_type(call, argument, value, A_VECTOR); return call->failed;
-  }
+  struct cell cell = cell_of_value(value);
+  return read_cell(call, &cell, argument, v);
+}
+
+int vector_column(struct call *call, sqlite3_stmt *statement, int column, const char *argument, struct vector *v) {
+  struct cell cell = cell_of_column(statement, column);
+  return read_cell(call, &cell, argument, v);
 }
 
 void vector_free(struct vector *v) {
@@ -162,7 +200,7 @@ void result_json(struct call *call, char *text, size_t bytes) {
 int number_read(struct call *call, sqlite3_value *value, const char *argument, double *number) {
   int type = sqlite3_value_type(value);
   if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) {
-    fail_type(call, argument, value, "a number >= 0");
+    fail_type(call, argument, sqlite3_value_type(value), "a number >= 0");
     return call->failed;
   }
   *number = sqlite3_value_double(value);
@@ -173,7 +211,7 @@ int number_read(struct call *call, sqlite3_value *value, const char *argument, d
 
 int integer_read(struct call *call, sqlite3_value *value, const char *argument, int64_t minimum, int64_t *number) {
   if (sqlite3_value_type(value) != SQLITE_INTEGER) {
-    fail_type(call, argument, value, "an INTEGER");
+    fail_type(call, argument, sqlite3_value_type(value), "an INTEGER");
     return call->failed;
   }
   *number = sqlite3_value_int64(value);

@@ -22,12 +22,17 @@ struct vector {
 ** until the value changes.
 */
 int vector_read(struct call *call, sqlite3_value *value, const char *argument, struct vector *v);
+/* The same for a column of a statement's row. */
+int vector_column(struct call *call, sqlite3_stmt *statement, int column, const char *argument, struct vector *v);
 void vector_free(struct vector *v);
 
 /* The same for argument `index` of a scalar function: JSON that is constant in the statement is parsed once. Every
 ** success must be followed by vector_done with the same index. */
 int vector_argument(struct call *call, sqlite3_value **argv, int index, const char *argument, struct vector *v);
 void vector_done(struct call *call, int index, struct vector *v);
+
+/* 0 when dim is 1 to DIM_MAX, else an error. */
+int vector_check_dim(struct call *call, const char *argument, size_t dim);
 
 /* Reads JSON into a fresh block from sqlite3_malloc64. 0 on success. */
 int vector_parse(struct call *call, sqlite3_value *value, const char *argument, float **out, size_t *dim);

@@ -159,7 +159,7 @@ static int read_matrix(struct call *call, sqlite3_value *value, struct vector *v
   *v = (struct vector){0};
   if (sqlite3_value_type(value) == SQLITE_TEXT) return vector_read(call, value, "kernel", v);
   if (sqlite3_value_type(value) != SQLITE_BLOB) {
-    fail_type(call, "kernel", value, "a BLOB of d x k float32, row-major");
+    fail_type(call, "kernel", sqlite3_value_type(value), "a BLOB of d x k float32, row-major");
     return call->failed;
   }
   v->data = sqlite3_value_blob(value);

@@ -1,0 +1,88 @@
+/* See workers.h. One lock: jobs are long (some 0.1 ms), so handing them out costs nothing. */
+#define _GNU_SOURCE
+#include "workers.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+int workers_cores(int cap) {
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
+#endif
+  if (cores < 1) cores = 1;
+  if (cores > WORKERS_MAX) cores = WORKERS_MAX;
+  return cap > 0 && cap < cores ? cap : (int)cores;
+}
+
+/* Takes jobs until there are none left; the mutex is held before and after. */
+static void take_jobs(struct workers *w) {
+  while (w->next < w->count) {
+    size_t index = w->next++;
+    pthread_mutex_unlock(&w->mutex);
+    w->job(w->argument, index);
+    pthread_mutex_lock(&w->mutex);
+    if (++w->finished == w->count) pthread_cond_signal(&w->done);
+  }
+}
+
+static void *run(void *p) {
+  struct workers *w = p;
+  pthread_mutex_lock(&w->mutex);
+  while (!w->stop) {
+    take_jobs(w);
+    if (!w->stop) pthread_cond_wait(&w->work, &w->mutex);
+  }
+  pthread_mutex_unlock(&w->mutex);
+  return NULL;
+}
+
+void workers_init(struct workers *w, int cores) {
+  sigset_t all, before;
+  memset(w, 0, sizeof *w);
+  pthread_mutex_init(&w->mutex, NULL);
+  pthread_cond_init(&w->work, NULL);
+  pthread_cond_init(&w->done, NULL);
+  w->initialized = 1;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  while (w->threads < cores - 1 && w->threads < WORKERS_MAX) {
+    if (pthread_create(&w->thread[w->threads], NULL, run, w) != 0) break;
+    w->threads++;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void workers_submit(struct workers *w, workers_job job, void *argument, size_t count) {
+  pthread_mutex_lock(&w->mutex);
+  w->job = job;
+  w->argument = argument;
+  w->count = count;
+  w->next = w->finished = 0;
+  pthread_cond_broadcast(&w->work);
+  pthread_mutex_unlock(&w->mutex);
+}
+
+void workers_wait(struct workers *w) {
+  pthread_mutex_lock(&w->mutex);
+  take_jobs(w);
+  while (w->finished < w->count) pthread_cond_wait(&w->done, &w->mutex);
+  pthread_mutex_unlock(&w->mutex);
+}
+
+void workers_clear(struct workers *w) {
+  if (!w->initialized) return;
+  workers_wait(w);
+  pthread_mutex_lock(&w->mutex);
+  w->stop = 1;
+  pthread_cond_broadcast(&w->work);
+  pthread_mutex_unlock(&w->mutex);
+  for (int i = 0; i < w->threads; i++) pthread_join(w->thread[i], NULL);
+  pthread_mutex_destroy(&w->mutex);
+  pthread_cond_destroy(&w->work);
+  pthread_cond_destroy(&w->done);
+  memset(w, 0, sizeof *w);
+}

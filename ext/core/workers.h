@@ -1,0 +1,41 @@
+/*
+** A small pool of threads for one query: jobs are handed out in the background while the caller goes on, and the
+** caller lends a hand when it waits. Nothing here touches SQLite, and no job may.
+*/
+#ifndef WHITEN_CORE_WORKERS_H
+#define WHITEN_CORE_WORKERS_H
+
+#include <pthread.h>
+
+#include "base.h"
+
+#define WORKERS_MAX 64
+
+/* One of a batch of jobs: index counts from 0. */
+typedef void (*workers_job)(void *argument, size_t index);
+
+/* A zeroed struct is empty. */
+struct workers {
+  int initialized, threads, stop;
+  pthread_mutex_t mutex;
+  pthread_cond_t work, done;
+  pthread_t thread[WORKERS_MAX];
+  workers_job job;
+  void *argument;
+  size_t count, next, finished;
+};
+
+/* Cores that this process may use, at most `cap` if that is positive. */
+int workers_cores(int cap);
+
+/* Starts cores - 1 threads, or as many as the system gives: the caller is one more. They take no signals. */
+void workers_init(struct workers *w, int cores);
+/* Waits for the jobs and joins the threads. */
+void workers_clear(struct workers *w);
+
+/* Hands out jobs 0 .. count - 1 of a new batch; the last one must have been waited for. */
+void workers_submit(struct workers *w, workers_job job, void *argument, size_t count);
+/* Takes part in the batch until it is finished. */
+void workers_wait(struct workers *w);
+
+#endif

@@ -1,0 +1,157 @@
+/*
+** cosine_join(table, column, queries_table, queries_column, k): for every row of the second table the k rows of the
+** first one that are most similar; by query rowid, best first, ties by rowid. Rows and queries that are NULL or zero
+** have no cosine and are left out. The arithmetic and its memory: core/join.h.
+*/
+#include "../core/join.h"
+
+#include <math.h>
+
+#include "models.h"
+#include "source.h"
+#include "tables.h"
+
+enum { QUERY_ROWID, ROWID, SIMILARITY, TABLE };
+
+static const char *const ARGUMENTS[] = {"table", "column", "queries_table", "queries_column", "k", NULL};
+static const struct table_shape SHAPE = {
+    .name = "cosine_join",
+    .declaration = "CREATE TABLE x(query_rowid INTEGER, rowid INTEGER, similarity REAL, arg_table HIDDEN, "
+                   "arg_column HIDDEN, arg_queries_table HIDDEN, arg_queries_column HIDDEN, arg_k HIDDEN)",
+    .first_argument = TABLE, .order_column = QUERY_ROWID, .arguments = ARGUMENTS};
+
+struct cursor {
+  sqlite3_vtab_cursor base;
+  struct join join;
+  size_t query, hit;
+};
+
+static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
+  (void)argc, (void)argv, (void)error;
+  return table_connect(db, aux, &SHAPE, vtab);
+}
+
+static int open_cursor(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
+  (void)vtab;
+  struct cursor *cursor = sqlite3_malloc64(sizeof *cursor);
+  if (cursor == NULL) return SQLITE_NOMEM;
+  *cursor = (struct cursor){.query = 0};
+  *out = &cursor->base;
+  return SQLITE_OK;
+}
+
+static int close_cursor(sqlite3_vtab_cursor *base) {
+  struct cursor *cursor = (struct cursor *)base;
+  join_clear(&cursor->join);
+  sqlite3_free(cursor);
+  return SQLITE_OK;
+}
+
+/* A vector of a table went wrong: words the status, which names the row. */
+static void fail_row(struct call *call, enum status rc, const char *argument, const struct source *source,
+                     const struct vector *v) {
+  if (rc == STATUS_OK) return;
+  call->rowid = &source->rowid;
+  if (rc != STATUS_NOT_FINITE || !fail_not_finite(call, argument, v->dim, v->data)) fail_status(call, rc);
+}
+
+/* dim is 0, and receives the queries' dimension; it stays 0 if there are none. */
+static void read_queries(struct call *call, struct source *source, struct join *join, size_t *dim) {
+  struct vector v;
+  while (source_next(call, source, dim, &v)) {
+    if (v.data == NULL) continue;
+    join->dim = *dim;
+    double square = vector_square(v.dim, v.data);
+    if (isnan(square))
+      fail_row(call, STATUS_NOT_FINITE, "queries_column", source, &v);
+    else if (square > 0)
+      fail_row(call, join_add_query(join, source->rowid, v.data, square), "queries_column", source, &v);
+    vector_free(&v);
+    if (call->failed) return;
+  }
+}
+
+static void read_rows(struct call *call, struct source *source, struct join *join, size_t dim) {
+  struct vector v;
+  while (source_next(call, source, &dim, &v)) {
+    if (v.data == NULL) continue;
+    fail_row(call, join_add(join, source->rowid, v.data), "column", source, &v);
+    vector_free(&v);
+    if (call->failed) return;
+  }
+}
+
+static void run(struct call *call, sqlite3 *db, struct join *join, sqlite3_value **argv) {
+  struct source rows = {0}, queries = {0};
+  size_t dim = 0;
+  enum status rc = STATUS_OK;
+  if (source_open(call, db, "table", argv[0], "column", argv[1], &rows) == 0 &&
+      source_open(call, db, "queries_table", argv[2], "queries_column", argv[3], &queries) == 0)
+    read_queries(call, &queries, join, &dim);
+  if (!call->failed) rc = join_start(join, call->connection->cores);
+  if (!call->failed && rc == STATUS_OK) read_rows(call, &rows, join, dim);
+  if (!call->failed && rc == STATUS_OK) rc = join_finish(join);
+  if (rc) fail_status(call, rc);
+  source_close(&rows);
+  source_close(&queries);
+}
+
+/* The next hit, if this query has no more. */
+static void skip_empty(struct cursor *cursor) {
+  while (cursor->query < cursor->join.count && cursor->hit >= cursor->join.queries[cursor->query].topk.count) {
+    cursor->query++;
+    cursor->hit = 0;
+  }
+}
+
+static int filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sqlite3_value **argv) {
+  struct cursor *cursor = (struct cursor *)base;
+  struct call call = table_call(base->pVtab);
+  int64_t k;
+  (void)number, (void)text, (void)argc;
+  join_clear(&cursor->join);
+  cursor->query = cursor->hit = 0;
+  if (integer_read(&call, argv[4], "k", 1, &k)) return call.failed;
+  join_init(&cursor->join, 0, (size_t)k, &sqlite_memory);
+  run(&call, ((struct table *)base->pVtab)->db, &cursor->join, argv);
+  if (call.failed)
+    join_clear(&cursor->join);
+  else
+    skip_empty(cursor);
+  return call.failed;
+}
+
+static int is_at_end(sqlite3_vtab_cursor *base) {
+  const struct cursor *cursor = (const struct cursor *)base;
+  return cursor->query >= cursor->join.count;
+}
+
+static int next(sqlite3_vtab_cursor *base) {
+  struct cursor *cursor = (struct cursor *)base;
+  cursor->hit++;
+  skip_empty(cursor);
+  return SQLITE_OK;
+}
+
+static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index) {
+  const struct cursor *cursor = (const struct cursor *)base;
+  const struct join_query *query = &cursor->join.queries[cursor->query];
+  const struct hit *hit = &query->topk.hits[cursor->hit];
+  if (index == QUERY_ROWID) sqlite3_result_int64(context, query->rowid);
+  if (index == ROWID) sqlite3_result_int64(context, hit->rowid);
+  if (index == SIMILARITY) sqlite3_result_double(context, hit->similarity);
+  return SQLITE_OK;
+}
+
+static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
+  const struct cursor *cursor = (const struct cursor *)base;
+  *id = (sqlite3_int64)(cursor->query * cursor->join.k + cursor->hit);
+  return SQLITE_OK;
+}
+
+static const sqlite3_module METHODS = {.xConnect = connect, .xBestIndex = table_best_index,
+                                       .xDisconnect = table_disconnect, .xOpen = open_cursor, .xClose = close_cursor,
+                                       .xFilter = filter, .xNext = next, .xEof = is_at_end, .xColumn = column,
+                                       .xRowid = rowid};
+
+const struct module join_modules[] = {{"cosine_join", &METHODS}, {NULL, NULL}};
