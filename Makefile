@@ -67,9 +67,11 @@ DEBIAN = gcc make pkg-config libsqlite3-dev sqlite3 libopenblas-dev liblapacke-d
 deps: ## install what building and testing need (Debian, Ubuntu; elsewhere: names it)
 	@tests/deps $(DEBIAN)
 
+examples/c/search: examples/c/search.c libwhiten.a ## the example in C
+	$(CC) $(CFLAGS) $(INCLUDES) -Iext $< libwhiten.a -lsqlite3 $(LIBS) -o $@
+
 demo: all ## the main job end to end: pool, whiten, search; DATA=file.f32 DIM=300 PAIRS=pairs.tsv runs it on yours
-	@DATA="$(DATA)" DIM="$(DIM)" PAIRS="$(PAIRS)" LABELS="$(LABELS)" QUERY="$(QUERY)" DB="$(DB)" \
-	  examples/demo.sh ./whiten
+	@examples/demo.sh ./whiten
 
 test: all $(UNIT) ## run every test; T=pool runs the part whose names contain "pool"
 	@PYTHON="$(PYTHON)" CC="$(CC)" tests/run $(if $(T),-k "$(T)")
@@ -79,6 +81,12 @@ unit: $(UNIT) ## the tests of the numeric core alone
 
 oracle: all ## the comparison with numpy alone
 	@PYTHON="$(PYTHON)" tests/run -k oracle
+
+bench: all ## measure against the peers that are there; CASE=fit runs one case
+	@PYTHON="$(PYTHON)" tests/bench/run $(CASE)
+
+bench-deps: ## install the peers
+	@tests/bench/deps
 
 install: all ## install into DESTDIR/PREFIX, so that `.load whiten` needs no path
 	install -d "$(DESTDIR)$(PREFIX)/lib" "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(PREFIX)/share/sqlite-whiten/sql"
@@ -102,9 +110,9 @@ format: ## lay out the C code
 	clang-format -i $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h tests/unit/*.c tests/fuzz/*.c tests/oom/*.c)
 
 clean: ## remove what was built
-	rm -rf $B whiten.$(SO) libwhiten.a sqlite-whiten-*.tar.gz
+	rm -rf $B whiten.$(SO) libwhiten.a examples/c/search sqlite-whiten-*.tar.gz
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  %-12s %s\n", $$1, $$2}'
 
-.PHONY: all deps demo test unit oracle install uninstall dist format clean help
+.PHONY: all deps demo test unit oracle bench bench-deps install uninstall dist format clean help

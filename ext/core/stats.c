@@ -65,18 +65,21 @@ void pairs_clear(struct pairs *p) {
   *p = (struct pairs){0};
 }
 
-/* The largest magnitude of a side, for scaling: squares of large numbers would overflow. */
-static double largest(const struct pairs *p, int side_y) {
+/* The power of two at the largest magnitude of a side: squares of large numbers would overflow, and to divide by it is
+** exact. */
+static double unit(const struct pairs *p, int side_y) {
   double max = 0;
+  int exponent;
   for (size_t i = 0; i < p->count; i++) {
     double value = fabs(side_y ? p->pairs[i].y : p->pairs[i].x);
     if (value > max) max = value;
   }
-  return max > 0 ? max : 1;
+  (void)frexp(max, &exponent);
+  return max > 0 ? ldexp(0.5, exponent) : 1;
 }
 
 double pairs_pearson(const struct pairs *p) {
-  double n = (double)p->count, unit_x = largest(p, 0), unit_y = largest(p, 1);
+  double n = (double)p->count, unit_x = unit(p, 0), unit_y = unit(p, 1);
   double mean_x = 0, mean_y = 0, xx = 0, xy = 0, yy = 0;
   int varies_x = 0, varies_y = 0;
   if (p->count < 2) return NAN;

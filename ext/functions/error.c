@@ -28,6 +28,29 @@ void fail_nomem(struct call *call) {
   if (call->context != NULL) sqlite3_result_error_nomem(call->context);
 }
 
+/* Bytes of the UTF-8 sequence at p, 0 if it is none. */
+static int utf8_length(const unsigned char *p) {
+  int length = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
+  for (int i = 1; i < length; i++)
+    if ((p[i] & 0xc0) != 0x80) return 0;
+  if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
+      (*p == 0xf4 && p[1] > 0x8f))
+    return 0;
+  return length;
+}
+
+/* Messages quote what users wrote, which may be long, or not text at all: what cannot be shown becomes '?'. */
+static void make_readable(char *text) {
+  enum { LONGEST = 1000 };
+  unsigned char *p = (unsigned char *)text;
+  while (*p != 0 && (const char *)p - text < LONGEST) {
+    int length = utf8_length(p);
+    if (length == 0 || *p < 0x20 || *p == 0x7f) *p = '?', length = 1;
+    p += length;
+  }
+  *p = 0;
+}
+
 void fail(struct call *call, const char *format, ...) {
   va_list arguments;
   if (call->failed) return;
@@ -46,6 +69,7 @@ void fail(struct call *call, const char *format, ...) {
     fail_nomem(call);
     return;
   }
+  make_readable(whole);
   call->failed = SQLITE_ERROR;
   if (call->context != NULL) {
     sqlite3_result_error(call->context, whole, -1);

@@ -59,7 +59,7 @@ static int check_constant(struct call *call, struct group *group, int argc, sqli
 
 static void add_row(struct call *call, struct group *group, const struct vector *v, double weight) {
   enum status rc = STATUS_OK;
-  if (group->moments.mem == NULL) rc = moments_init(&group->moments, v->dim, &sqlite_memory);
+  if (group->moments.mem == NULL) rc = moments_init(&group->moments, v->dim, group->options.precision, &sqlite_memory);
   if (rc == STATUS_OK && group->moments.dim != v->dim)
     fail_dim(call, "v", v->dim, group->moments.dim, " as in the rows before");
   else if (rc == STATUS_OK && weight > 0)
@@ -140,7 +140,7 @@ static int merge_blob(struct call *call, sqlite3_value *value, struct moments *m
     return call->failed;
   }
   d = header.d;
-  if (moments->mem == NULL) rc = moments_init(moments, d, &sqlite_memory);
+  if (moments->mem == NULL) rc = moments_init(moments, d, MOMENTS_DOUBLE, &sqlite_memory);
   if (rc == STATUS_OK && moments->dim != d) {
     fail(call, "stats is of %lld dimensions, expected %lld as in the rows before", (long long)d,
          (long long)moments->dim);
@@ -171,8 +171,12 @@ static void whiten_solve_call(sqlite3_context *context, int argc, sqlite3_value 
   struct whiten_options options;
   if (any_null(1, argv)) return;
   if (merge_blob(&call, argv[0], &moments) == 0 &&
-      options_read(&call, argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL, moments.dim, &options) == 0)
-    return_model(&call, &moments, &options);
+      options_read(&call, argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL, moments.dim, &options) == 0) {
+    if (options.precision != MOMENTS_DOUBLE)
+      fail(&call, "options.precision is single, expected double: the moments are summed already");
+    else
+      return_model(&call, &moments, &options);
+  }
   moments_clear(&moments);
 }
 

@@ -12,9 +12,10 @@ enum { STATEMENT_MODELS = -2083165 };
 
 /*
 ** What one statement has met: models, and where their BLOBs lay when their content was hashed. A sub-query's BLOB stays
-** where it is from row to row; one at a new address may be another, whatever its header says, and is hashed.
+** where it is from row to row; one at a new address may be another, whatever its header says, and is hashed. So is one
+** below HASHED_ALWAYS, where that is cheap: SQLite may put another row's BLOB at the same address.
 */
-enum { ADDRESSES = 4 };
+enum { ADDRESSES = 4, HASHED_ALWAYS = 65536 };
 struct statement_models {
   struct shared_model *models[MODELS_CACHED];
   struct {
@@ -29,14 +30,14 @@ struct shared_model *model_retain(struct shared_model *model) {
   return model;
 }
 
+static void release_pointer(void *model) {
+  model_release(model);
+}
+
 void model_release(struct shared_model *model) {
   if (model == NULL || --model->references > 0) return;
   whitener_clear(&model->whitener);
   sqlite3_free(model);
-}
-
-static void release_pointer(void *model) {
-  model_release(model);
 }
 
 struct connection *connection_create(void) {
@@ -108,7 +109,7 @@ static void remember(struct call *call, struct shared_model *model, const void *
 /* The model of a BLOB that this statement has hashed where it lies. */
 static struct shared_model *recall(struct call *call, const void *blob, size_t bytes) {
   struct statement_models *statement = statement_models(call);
-  if (statement == NULL || bytes < 32) return NULL;
+  if (statement == NULL || bytes < HASHED_ALWAYS) return NULL;
   struct shared_model *model = find(statement->models, model_stored_hash(blob), bytes);
   for (int i = 0; model != NULL && i < ADDRESSES; i++)
     if (statement->seen[i].model == model && statement->seen[i].blob == blob) return model;
@@ -143,6 +144,7 @@ static struct shared_model *load(struct call *call, const void *blob, size_t byt
   if (model == NULL) return NULL;
   bring_forward(call->connection->cached, model);
   remember(call, model, blob);
+  if (call->context != NULL) sqlite3_set_auxdata(call->context, 0, model_retain(model), release_pointer);
   return model;
 }
 
@@ -156,6 +158,7 @@ static struct shared_model *from_blob(struct call *call, sqlite3_value *value) {
 
 struct shared_model *model_argument(struct call *call, sqlite3_value *value) {
   struct shared_model *model = sqlite3_value_pointer(value, POINTER_TYPE);
+  if (model == NULL && call->context != NULL) model = sqlite3_get_auxdata(call->context, 0);
   if (model != NULL) return model_retain(model);
   switch (sqlite3_value_type(value)) {
     case SQLITE_BLOB: return from_blob(call, value);

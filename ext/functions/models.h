@@ -38,7 +38,8 @@ void connection_release(void *connection);
 /* How many models the connection keeps. */
 int connection_models(const struct connection *connection);
 
-/* The model in an argument, a BLOB or a handle; NULL after an error. The caller releases it. */
+/* The model in a function's first argument, a BLOB or a handle; NULL after an error. The caller releases it. A literal
+** or bound model is looked at in the first row alone. */
 struct shared_model *model_argument(struct call *call, sqlite3_value *value);
 
 /* Returns the model as a handle; takes a reference of its own. */

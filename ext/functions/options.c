@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { METHOD = 1, RIDGE = 2, POWER = 4, REMOVE = 8, NORMALIZE = 16 };
+enum { METHOD = 1, RIDGE = 2, POWER = 4, REMOVE = 8, NORMALIZE = 16, PRECISION = 32 };
 
 static int read_k(struct call *call, sqlite3_value *value, size_t d, struct whiten_options *o) {
   switch (sqlite3_value_type(value)) {
@@ -83,7 +83,13 @@ static int read_member(struct call *call, const struct member *m, size_t d, stru
     if (!o->normalize && strcmp(m->type, "false") != 0) fail_member(call, m, "true or false");
     return NORMALIZE;
   }
-  fail(call, "options has the key '%s', expected method, ridge, power, remove or normalize", m->key);
+  if (strcmp(m->key, "precision") == 0) {
+    int is_text = strcmp(m->type, "text") == 0, is_single = is_text && strcmp(m->text, "single") == 0;
+    o->precision = is_single ? MOMENTS_SINGLE : MOMENTS_DOUBLE;
+    if (!is_single && !(is_text && strcmp(m->text, "double") == 0)) fail_member(call, m, "\"double\" or \"single\"");
+    return PRECISION;
+  }
+  fail(call, "options has the key '%s', expected method, ridge, power, remove, normalize or precision", m->key);
   return 0;
 }
 

@@ -6,9 +6,34 @@
 
 enum { COSINE, DOT, L2 };
 
-static double compare(int variant, const struct vector *a, const struct vector *b) {
+/* How often to ask SQLite which argument is constant; with two columns neither ever is. The count belongs to the
+** statement, as all auxiliary data with a negative index do. */
+enum { STATEMENT_ATTEMPTS = -2083166, ATTEMPTS = 4 };
+
+static int may_attempt(sqlite3_context *context) {
+  int *attempts = sqlite3_get_auxdata(context, STATEMENT_ATTEMPTS);
+  if (attempts != NULL) return ++*attempts < ATTEMPTS;
+  attempts = sqlite3_malloc64(sizeof *attempts);
+  if (attempts == NULL) return 0;
+  *attempts = 0;
+  sqlite3_set_auxdata(context, STATEMENT_ATTEMPTS, attempts, sqlite3_free);
+  return 1;
+}
+
+/* The norm of a constant argument is taken once. */
+static double cosine(struct call *call, struct vector *a, struct vector *b) {
+  if (a->constant != NULL) return vector_cosine(a->dim, a->data, constant_square(a), b->data);
+  if (b->constant != NULL) return vector_cosine(b->dim, b->data, constant_square(b), a->data);
+  if (may_attempt(call->context)) {
+    vector_remember(call, 0, a);
+    vector_remember(call, 1, b);
+  }
+  return vector_cosine(a->dim, a->data, vector_square(a->dim, a->data), b->data);
+}
+
+static double compare(struct call *call, int variant, struct vector *a, struct vector *b) {
   switch (variant) {
-    case COSINE: return vector_cosine(a->dim, a->data, vector_square(a->dim, a->data), b->data);
+    case COSINE: return cosine(call, a, b);
     case DOT: return vector_dot(a->dim, a->data, b->data);
     default: return vector_l2(a->dim, a->data, b->data);
   }
@@ -24,7 +49,7 @@ static void similarity(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (a.dim != b.dim)
       fail_dim(&call, "b", b.dim, a.dim, " as in a");
     else
-      result = compare(variant, &a, &b);
+      result = compare(&call, variant, &a, &b);
     if (isnan(result) && !call.failed && !fail_not_finite(&call, "a", a.dim, a.data))
       fail_not_finite(&call, "b", b.dim, b.data);
     if (!call.failed && !(variant == COSINE && result == COSINE_UNDEFINED)) sqlite3_result_double(context, result);

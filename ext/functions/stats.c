@@ -19,7 +19,7 @@ static void add_vector(struct call *call, struct space *space, const struct vect
   enum status rc = STATUS_OK;
   size_t dim;
   if (call_variant(call) == ISOTROPY) {
-    if (space->moments.mem == NULL) rc = moments_init(&space->moments, v->dim, &sqlite_memory);
+    if (space->moments.mem == NULL) rc = moments_init(&space->moments, v->dim, MOMENTS_DOUBLE, &sqlite_memory);
     dim = space->moments.dim;
     if (rc == STATUS_OK && dim == v->dim) rc = moments_add(&space->moments, v->data, 1);
   } else {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../core/json.h"
+#include "../core/vector.h"
 
 enum { JSON_SUBTYPE = 74 }; /* what SQLite's JSON functions mark their results with */
 
@@ -139,10 +140,11 @@ void vector_free(struct vector *v) {
   v->parsed = NULL;
 }
 
-/* What is kept of constant JSON text. */
+/* What is kept of a constant argument: its elements if it is JSON, and the sum of their squares once asked for. */
 struct constant {
   size_t dim;
   float *data;
+  double square; /* NaN until then */
 };
 
 static void constant_free(void *p) {
@@ -151,28 +153,42 @@ static void constant_free(void *p) {
   sqlite3_free(constant);
 }
 
-int vector_argument(struct call *call, sqlite3_value **argv, int index, const char *argument, struct vector *v) {
-  if (sqlite3_value_type(argv[index]) == SQLITE_TEXT) {
-    const struct constant *constant = sqlite3_get_auxdata(call->context, index);
-    if (constant != NULL) {
-      *v = (struct vector){.data = constant->data, .dim = constant->dim};
-      return 0;
-    }
-  }
-  return vector_read(call, argv[index], argument, v);
-}
-
-/* SQLite may free what it is given at once, so it is given only when the call is done with it. */
-void vector_done(struct call *call, int index, struct vector *v) {
-  if (v->parsed == NULL) return;
+/* SQLite keeps it if the argument is constant, and may free it at once if not: nothing is done with it from here on.
+** Takes over data. */
+static void constant_keep(struct call *call, int index, size_t dim, float *data) {
   struct constant *constant = call->context ? sqlite3_malloc64(sizeof *constant) : NULL;
   if (constant == NULL) {
-    vector_free(v);
+    sqlite3_free(data);
     return;
   }
-  *constant = (struct constant){v->dim, v->parsed};
-  v->parsed = NULL;
+  *constant = (struct constant){dim, data, NAN};
   sqlite3_set_auxdata(call->context, index, constant, constant_free);
+}
+
+int vector_argument(struct call *call, sqlite3_value **argv, int index, const char *argument, struct vector *v) {
+  struct constant *constant = sqlite3_get_auxdata(call->context, index);
+  if (constant != NULL && constant->data != NULL) {
+    *v = (struct vector){.data = constant->data, .dim = constant->dim, .constant = constant};
+    return 0;
+  }
+  int rc = vector_read(call, argv[index], argument, v);
+  v->constant = constant;
+  return rc;
+}
+
+void vector_done(struct call *call, int index, struct vector *v) {
+  if (v->parsed == NULL) return;
+  constant_keep(call, index, v->dim, v->parsed);
+  v->parsed = NULL;
+}
+
+double constant_square(struct vector *v) {
+  if (isnan(v->constant->square)) v->constant->square = vector_square(v->dim, v->data);
+  return v->constant->square;
+}
+
+void vector_remember(struct call *call, int index, const struct vector *v) {
+  if (v->parsed == NULL && v->constant == NULL) constant_keep(call, index, v->dim, NULL);
 }
 
 float *result_buffer(struct call *call, size_t count) {

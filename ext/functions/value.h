@@ -13,7 +13,8 @@
 struct vector {
   const void *data;
   size_t dim;
-  void *parsed; /* what was read from JSON in this call */
+  void *parsed;              /* what was read from JSON in this call */
+  struct constant *constant; /* what was found out about the argument in an earlier row, if it is constant */
 };
 
 /*
@@ -30,6 +31,11 @@ void vector_free(struct vector *v);
 ** success must be followed by vector_done with the same index. */
 int vector_argument(struct call *call, sqlite3_value **argv, int index, const char *argument, struct vector *v);
 void vector_done(struct call *call, int index, struct vector *v);
+
+/* The sum of squares of a vector whose `constant` is there: computed once per statement. */
+double constant_square(struct vector *v);
+/* Has SQLite keep a note of BLOB argument `index`, should it be constant: the next row finds `constant`. */
+void vector_remember(struct call *call, int index, const struct vector *v);
 
 /* 0 when dim is 1 to DIM_MAX, else an error. */
 int vector_check_dim(struct call *call, const char *argument, size_t dim);

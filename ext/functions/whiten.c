@@ -109,6 +109,7 @@ static void append_info(sqlite3_str *json, const struct whitener *w) {
   append_number(json, "power", h->power);
   sqlite3_str_appendf(json, ",\"remove\":%u,\"normalize\":%s", h->remove,
                       h->flags & MODEL_NORMALIZE ? "true" : "false");
+  sqlite3_str_appendf(json, ",\"precision\":\"%s\"", h->flags & MODEL_SINGLE ? "single" : "double");
   append_number(json, "condition", whitener_condition(w));
   sqlite3_str_appendf(json, ",\"hash\":\"%016llx\",\"warnings\":[", (unsigned long long)h->hash);
   append_warnings(json, h);
