@@ -2,6 +2,7 @@
 #include "linalg.h"
 
 #include <cblas.h>
+#include <float.h>
 #include <lapacke.h>
 #include <pthread.h>
 #include <string.h>
@@ -124,23 +125,44 @@ void linalg_multiply_transposed(size_t n, size_t k, const double *a, const doubl
   unlock();
 }
 
+/* After dpotrf: L_jj^2 is the squared distance of column j from the span of those before it. At float32's resolution,
+** in which kernels are kept, that is nothing if it is no more than rounding leaves of the column's own square. */
+static int columns_are_dependent(size_t k, const double *factor, const double *squares) {
+  double resolution = 4.0 * (double)k * FLT_EPSILON * FLT_EPSILON;
+  for (size_t j = 0; j < k; j++)
+    if (factor[j * k + j] * factor[j * k + j] <= resolution * squares[j]) return 1;
+  return 0;
+}
+
+/* rhs (k x d, column-major) becomes the solution of gram * x = rhs. */
+static enum status solve_gram(size_t d, size_t k, double *gram, double *rhs, const struct memory *mem) {
+  lapack_int order = (lapack_int)k, info;
+  double *squares = memory_array(mem, k, sizeof *squares);
+  if (squares == NULL) return STATUS_NOMEM;
+  for (size_t j = 0; j < k; j++) squares[j] = gram[j * k + j];
+  lock();
+  info = LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', order, gram, order);
+  if (info == 0 && columns_are_dependent(k, gram, squares)) info = 1;
+  if (info == 0) info = LAPACKE_dpotrs_work(LAPACK_COL_MAJOR, 'L', order, (lapack_int)d, gram, order, rhs, order);
+  unlock();
+  mem->release(squares);
+  return info == 0 ? STATUS_OK : STATUS_SOLVER;
+}
+
 enum status linalg_pseudo_inverse(size_t d, size_t k, const double *kernel, double *inverse,
                                   const struct memory *mem) {
-  lapack_int order = (lapack_int)k, info;
-  double *gram = memory_array(mem, k * k, sizeof *gram);
-  if (gram == NULL) return STATUS_NOMEM;
+  double *gram = memory_array(mem, k * k, sizeof *gram), *rhs = memory_array(mem, d * k, sizeof *rhs);
+  enum status rc = STATUS_NOMEM;
+  if (gram == NULL || rhs == NULL) goto end;
   memset(gram, 0, k * k * sizeof *gram);
   linalg_syrk(d, k, kernel, gram);
   /* Row-major d x k is column-major k x d: the right-hand sides K^T, which the solution replaces. */
-  double *rhs = memory_array(mem, d * k, sizeof *rhs);
-  if (rhs == NULL) { mem->release(gram); return STATUS_NOMEM; }
   memcpy(rhs, kernel, d * k * sizeof *rhs);
-  lock();
-  info = LAPACKE_dposv_work(LAPACK_COL_MAJOR, 'L', order, (lapack_int)d, gram, order, rhs, order);
-  unlock();
+  rc = solve_gram(d, k, gram, rhs, mem);
   for (size_t i = 0; i < d; i++)
     for (size_t j = 0; j < k; j++) inverse[j * d + i] = rhs[i * k + j];
+end:
   mem->release(gram);
   mem->release(rhs);
-  return info == 0 ? STATUS_OK : STATUS_SOLVER;
+  return rc;
 }

@@ -4,8 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { METHOD = 1, RIDGE = 2, POWER = 4, REMOVE = 8, NORMALIZE = 16, PRECISION = 32 };
-
 static int read_k(struct call *call, sqlite3_value *value, size_t d, struct whiten_options *o) {
   switch (sqlite3_value_type(value)) {
     case SQLITE_NULL: return 0;
@@ -41,53 +39,64 @@ static void fail_member(struct call *call, const struct member *m, const char *e
   fail(call, "options.%s is %s, expected %s", m->key, m->text && !is_boolean ? m->text : m->type, expected);
 }
 
-static int read_method(const struct member *m, struct whiten_options *o) {
-  for (uint32_t i = 0; strcmp(m->type, "text") == 0 && model_method_name(i) != NULL; i++) {
-    if (strcmp(m->text, model_method_name(i)) != 0) continue;
-    o->method = (enum whiten_method)i;
-    return 1;
-  }
-  return 0;
+static int is_text(const struct member *m, const char *text) {
+  return strcmp(m->type, "text") == 0 && strcmp(m->text, text) == 0;
 }
 
-static void read_ridge(struct call *call, const struct member *m, struct whiten_options *o) {
-  o->oas = strcmp(m->type, "text") == 0 && strcmp(m->text, "oas") == 0;
+static void read_method(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+  (void)d;
+  for (uint32_t i = 0; model_method_name(i) != NULL; i++) {
+    if (!is_text(m, model_method_name(i))) continue;
+    o->method = (enum whiten_method)i;
+    return;
+  }
+  fail_member(call, m, "\"pca\", \"zca\", \"pca-cor\", \"zca-cor\" or \"cholesky\"");
+}
+
+static void read_ridge(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+  (void)d;
+  o->oas = is_text(m, "oas");
   if (o->oas) return;
   o->ridge = m->number;
   if (!m->is_number || !(o->ridge >= 0) || isinf(o->ridge)) fail_member(call, m, "a number >= 0 or \"oas\"");
 }
 
-/* Which option the member is; 0 when it is none. */
-static int read_member(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
-  if (strcmp(m->key, "method") == 0) {
-    if (!read_method(m, o)) fail_member(call, m, "\"pca\", \"zca\", \"pca-cor\", \"zca-cor\" or \"cholesky\"");
-    return METHOD;
-  }
-  if (strcmp(m->key, "ridge") == 0) {
-    read_ridge(call, m, o);
-    return RIDGE;
-  }
-  if (strcmp(m->key, "power") == 0) {
-    o->power = m->number;
-    if (!m->is_number || !(o->power >= 0 && o->power <= 1)) fail_member(call, m, "a number from 0 to 1");
-    return POWER;
-  }
-  if (strcmp(m->key, "remove") == 0) {
-    o->remove = m->integer;
-    if (!m->is_integer || o->remove < 0 || o->remove >= (int64_t)d)
-      fail_member(call, m, "an integer from 0 to the dimensions less one");
-    return REMOVE;
-  }
-  if (strcmp(m->key, "normalize") == 0) {
-    o->normalize = strcmp(m->type, "true") == 0;
-    if (!o->normalize && strcmp(m->type, "false") != 0) fail_member(call, m, "true or false");
-    return NORMALIZE;
-  }
-  if (strcmp(m->key, "precision") == 0) {
-    int is_text = strcmp(m->type, "text") == 0, is_single = is_text && strcmp(m->text, "single") == 0;
-    o->precision = is_single ? MOMENTS_SINGLE : MOMENTS_DOUBLE;
-    if (!is_single && !(is_text && strcmp(m->text, "double") == 0)) fail_member(call, m, "\"double\" or \"single\"");
-    return PRECISION;
+static void read_power(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+  (void)d;
+  o->power = m->number;
+  if (!m->is_number || !(o->power >= 0 && o->power <= 1)) fail_member(call, m, "a number from 0 to 1");
+}
+
+static void read_remove(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+  o->remove = m->integer;
+  if (!m->is_integer || o->remove < 0 || o->remove >= (int64_t)d)
+    fail_member(call, m, "an integer from 0 to the dimensions less one");
+}
+
+static void read_normalize(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+  (void)d;
+  o->normalize = strcmp(m->type, "true") == 0;
+  if (!o->normalize && strcmp(m->type, "false") != 0) fail_member(call, m, "true or false");
+}
+
+static void read_precision(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+  (void)d;
+  o->precision = is_text(m, "single") ? MOMENTS_SINGLE : MOMENTS_DOUBLE;
+  if (!is_text(m, "single") && !is_text(m, "double")) fail_member(call, m, "\"double\" or \"single\"");
+}
+
+static const struct {
+  const char *key;
+  void (*read)(struct call *call, const struct member *m, size_t d, struct whiten_options *o);
+} OPTIONS[] = {{"method", read_method}, {"ridge", read_ridge},         {"power", read_power},
+               {"remove", read_remove}, {"normalize", read_normalize}, {"precision", read_precision}};
+
+/* The option's bit, to see one that comes twice; 0 when it is none. */
+static unsigned read_member(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+  for (unsigned i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
+    if (strcmp(m->key, OPTIONS[i].key) != 0) continue;
+    OPTIONS[i].read(call, m, d, o);
+    return 1u << i;
   }
   fail(call, "options has the key '%s', expected method, ridge, power, remove, normalize or precision", m->key);
   return 0;
@@ -105,7 +114,8 @@ static struct member member_of(sqlite3_stmt *statement) {
 }
 
 static int read_members(struct call *call, sqlite3_stmt *statement, size_t d, struct whiten_options *o) {
-  int rc, seen = 0;
+  int rc = SQLITE_DONE;
+  unsigned seen = 0;
   while (!call->failed && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
     const char *whole = (const char *)sqlite3_column_text(statement, 3);
     struct member m = member_of(statement);
@@ -115,7 +125,7 @@ static int read_members(struct call *call, sqlite3_stmt *statement, size_t d, st
     }
     if (m.key == NULL) continue; /* the row that stands for an empty object */
     if (m.type == NULL) return fail_nomem(call), call->failed;
-    int option = read_member(call, &m, d, o);
+    unsigned option = read_member(call, &m, d, o);
     if (seen & option) fail(call, "options has the key '%s' twice, expected it once", m.key);
     seen |= option;
   }
