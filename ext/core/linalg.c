@@ -95,8 +95,60 @@ end:
   return rc;
 }
 
-enum status linalg_eigen(size_t d, const double *cov, double *vectors, double *w, const struct memory *mem) {
+int linalg_prefers_top(size_t d, size_t count) {
+  return d >= 1536 && count <= d / 4;
+}
+
+/* Workspace of eigen_top, in one block. */
+struct top {
+  double *a, *diagonal, *off, *off_copy, *tau, *found, *work;
+  lapack_int *iwork, *support;
+};
+
+/* info of the first step that fails, or 0. */
+static lapack_int eigen_top_steps(lapack_int n, lapack_int count, const struct top *t, double *vectors, double *w) {
+  lapack_int m = 0, info, work_size = 64 * n;
+  lapack_logical try_relative_accuracy = 1;
+  info = LAPACKE_dsytrd_work(LAPACK_COL_MAJOR, 'L', n, t->a, n, t->diagonal, t->off, t->tau, t->work, work_size);
+  if (info != 0) return info;
+  memcpy(w, t->diagonal, (size_t)n * sizeof *w);
+  memcpy(t->off_copy, t->off, (size_t)(n - 1) * sizeof *w);
+  info = LAPACKE_dsterf_work(n, w, t->off_copy);
+  if (info != 0) return info;
+  memcpy(t->off_copy, t->off, (size_t)(n - 1) * sizeof *w);
+  info = LAPACKE_dstemr_work(LAPACK_COL_MAJOR, 'V', 'I', n, t->diagonal, t->off_copy, 0, 0, n - count + 1, n, &m,
+                             t->found, vectors, n, count, t->support, &try_relative_accuracy, t->work, work_size,
+                             t->iwork, 10 * n);
+  if (info != 0 || m != count) return info != 0 ? info : 1;
+  return LAPACKE_dormtr_work(LAPACK_COL_MAJOR, 'L', 'L', 'N', n, count, t->a, n, t->tau, vectors, n, t->work,
+                             work_size);
+}
+
+static enum status eigen_top(size_t d, size_t count, const double *cov, double *vectors, double *w,
+                             const struct memory *mem) {
+  lapack_int info = -1;
+  double *block = memory_array(mem, d * (d + 5 + 64), sizeof *block);
+  lapack_int *integers = memory_array(mem, 10 * d + 2 * count, sizeof *integers);
+  enum status rc = STATUS_NOMEM;
+  if (block == NULL || integers == NULL) goto end;
+  double *rest = block + d * d;
+  struct top t = {.a = block, .diagonal = rest, .off = rest + d, .off_copy = rest + 2 * d, .tau = rest + 3 * d,
+                  .found = rest + 4 * d, .work = rest + 5 * d, .iwork = integers, .support = integers + 10 * d};
+  memcpy(t.a, cov, d * d * sizeof *cov);
+  lock();
+  info = eigen_top_steps((lapack_int)d, (lapack_int)count, &t, vectors, w);
+  unlock();
+  rc = info == 0 ? STATUS_OK : STATUS_SOLVER;
+end:
+  mem->release(block);
+  mem->release(integers);
+  return rc;
+}
+
+enum status linalg_eigen(size_t d, size_t count, const double *cov, double *vectors, double *w,
+                         const struct memory *mem) {
   lapack_int info = 0;
+  if (linalg_prefers_top(d, count)) return eigen_top(d, count, cov, vectors, w, mem);
   memcpy(vectors, cov, d * d * sizeof *vectors);
   enum status rc = eigen_divide_and_conquer(d, vectors, w, &info, mem);
   if (rc == STATUS_OK && info != 0) rc = eigen_relatively_robust(d, cov, vectors, w, mem);

@@ -20,7 +20,8 @@ struct solution {
   const struct memory *mem;
   size_t d, rank, first, k;  /* the kept components are first .. first + k - 1 */
   double *cov;               /* d x d, upper triangle: covariance, or correlation */
-  double *vectors;           /* d x d: LAPACK's order */
+  double *vectors;           /* those of the `count` largest eigenvalues, d elements each: LAPACK's order */
+  size_t count;
   double *w;                 /* d: LAPACK's order */
   double *eigenvalues;       /* d, descending, >= 0 */
   double *sd;                /* d: standard deviations, 0 for a column without variance; NULL unless a -cor method */
@@ -43,7 +44,7 @@ static int is_correlation(enum whiten_method method) {
 }
 
 static const double *component(const struct solution *s, size_t j) {
-  return s->vectors + (s->d - 1 - j) * s->d;
+  return s->vectors + (s->count - 1 - j) * s->d;
 }
 
 static double effective(const struct solution *s, size_t j) {
@@ -91,13 +92,21 @@ static void fix_sign(size_t d, double *vector) {
     for (size_t i = 0; i < d; i++) vector[i] = -vector[i];
 }
 
-static enum status eigenvalues(struct solution *s, const struct moments *m) {
+/* How many eigenvectors to ask for: all, unless few are needed and that is faster. */
+static size_t vectors_needed(size_t d, const struct whiten_options *o) {
+  if (o->k_kind != WHITEN_K_COUNT || o->method == WHITEN_CHOLESKY) return d;
+  size_t needed = (size_t)(o->remove + o->k);
+  return linalg_prefers_top(d, needed) ? needed : d;
+}
+
+static enum status eigenvalues(struct solution *s, const struct moments *m, const struct whiten_options *o) {
   size_t d = s->d;
-  s->vectors = memory_array(s->mem, d * d, sizeof *s->vectors);
+  s->count = vectors_needed(d, o);
+  s->vectors = memory_array(s->mem, d * s->count, sizeof *s->vectors);
   s->w = memory_array(s->mem, d, sizeof *s->w);
   s->eigenvalues = memory_array(s->mem, d, sizeof *s->eigenvalues);
   if (s->vectors == NULL || s->w == NULL || s->eigenvalues == NULL) return STATUS_NOMEM;
-  enum status rc = linalg_eigen(d, s->cov, s->vectors, s->w, s->mem);
+  enum status rc = linalg_eigen(d, s->count, s->cov, s->vectors, s->w, s->mem);
   if (rc) return rc;
   double largest = s->w[d - 1] > 0 ? s->w[d - 1] : 0;
   double solver = (double)d * DBL_EPSILON * largest;
@@ -107,8 +116,8 @@ static enum status eigenvalues(struct solution *s, const struct moments *m) {
     double value = s->w[d - 1 - j];
     s->eigenvalues[j] = value > 0 ? value : 0;
     s->rank += value > threshold;
-    fix_sign(d, s->vectors + j * d);
   }
+  for (size_t j = 0; j < s->count; j++) fix_sign(d, s->vectors + j * d);
   if ((int64_t)s->rank > m->rows - 1) s->rank = (size_t)(m->rows - 1);
   return s->rank > 0 ? STATUS_OK : STATUS_NO_VARIANCE;
 }
@@ -283,7 +292,7 @@ static enum status solve(struct solution *s, const struct moments *m, const stru
   if (!(m->weight > 1) || isinf(m->weight)) return STATUS_WEIGHT;
   enum status rc = covariance(s, m);
   if (rc == STATUS_OK && is_correlation(o->method)) rc = correlation(s, m);
-  if (rc == STATUS_OK) rc = eigenvalues(s, m);
+  if (rc == STATUS_OK) rc = eigenvalues(s, m, o);
   if (rc) return rc;
   choose_ridge(s, m, o);
   if (isinf(s->ridge_added)) return STATUS_OVERFLOW;
