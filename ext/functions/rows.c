@@ -2,7 +2,8 @@
 ** whiten_rows(model, table, column): a whole column through a model, in rowid order.
 **
 ** Rows are read ahead into a block; while the rows of one block are handed out, the next one is transformed by the
-** workers. Blocks start small, so that LIMIT is cheap. The connection is touched by the calling thread alone.
+** workers. Blocks start small, so that LIMIT is cheap. An error in a row that was read ahead waits until the rows before
+** it have been handed out. The connection is touched by the calling thread alone.
 */
 #include <string.h>
 
@@ -41,6 +42,8 @@ struct cursor {
   size_t row;            /* of the current block */
   size_t capacity, largest; /* rows of the next block to read; of the blocks to come */
   int at_end;            /* the source is */
+  int failed;            /* why it ended early: an error that waits, with its message */
+  char *message;
 };
 
 /* Runs on a worker: rows [index * SLICE, + SLICE) of the block under way. */
@@ -57,7 +60,7 @@ static int read_row(struct call *call, struct cursor *cursor, struct block *bloc
   struct vector v;
   size_t d = cursor->model->whitener.header.d;
   if (!source_next(call, &cursor->source, &d, &v)) {
-    cursor->at_end = !call->failed;
+    cursor->at_end = 1;
     return 0;
   }
   block->rowid[block->count] = cursor->source.rowid;
@@ -72,21 +75,33 @@ static int read_row(struct call *call, struct cursor *cursor, struct block *bloc
 }
 
 /* Reads the next block and hands it to the workers. */
-static void start_block(struct call *call, struct cursor *cursor) {
+static void start_block(struct cursor *cursor) {
+  struct table *table = (struct table *)cursor->base.pVtab;
+  struct call call = call_of_table(SHAPE.name, table->connection, &cursor->message);
   struct block *block = &cursor->blocks[!cursor->current];
   block->count = block->vectors = 0;
-  while (!cursor->at_end && block->count < cursor->capacity && read_row(call, cursor, block)) continue;
+  while (!cursor->at_end && block->count < cursor->capacity && read_row(&call, cursor, block)) continue;
   if (cursor->capacity < cursor->largest) cursor->capacity *= 2;
-  if (!call->failed) workers_submit(&cursor->workers, transform_slice, cursor, (block->vectors + SLICE - 1) / SLICE);
+  if (call.failed) cursor->failed = call.failed;
+  workers_submit(&cursor->workers, transform_slice, cursor, (block->vectors + SLICE - 1) / SLICE);
 }
 
 /* The block under way becomes the current one, and the one behind it is started. */
-static int turn(struct call *call, struct cursor *cursor) {
+static int turn(struct cursor *cursor) {
+  sqlite3_vtab *vtab = cursor->base.pVtab;
   workers_wait(&cursor->workers);
   cursor->current = !cursor->current;
   cursor->row = 0;
-  start_block(call, cursor);
-  return call->failed;
+  if (cursor->blocks[cursor->current].count > 0) {
+    start_block(cursor);
+    return SQLITE_OK;
+  }
+  if (cursor->message != NULL) {
+    sqlite3_free(vtab->zErrMsg);
+    vtab->zErrMsg = cursor->message;
+    cursor->message = NULL;
+  }
+  return cursor->failed;
 }
 
 static void block_clear(struct block *block) {
@@ -112,7 +127,9 @@ static void reset(struct cursor *cursor) {
   cursor->model = NULL;
   for (int i = 0; i < 2; i++) block_clear(&cursor->blocks[i]);
   cursor->row = cursor->capacity = 0;
-  cursor->at_end = cursor->current = 0;
+  cursor->at_end = cursor->current = cursor->failed = 0;
+  sqlite3_free(cursor->message);
+  cursor->message = NULL;
 }
 
 static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
@@ -151,8 +168,8 @@ static int filter(sqlite3_vtab_cursor *base, int number, const char *text, int a
   for (int i = 0; i < 2; i++)
     if (block_init(&call, &cursor->blocks[i], cursor->largest, header->d, header->m)) return call.failed;
   workers_init(&cursor->workers, call.connection->cores);
-  start_block(&call, cursor);
-  return call.failed ? call.failed : turn(&call, cursor);
+  start_block(cursor);
+  return turn(cursor);
 }
 
 static int is_at_end(sqlite3_vtab_cursor *base) {
@@ -163,9 +180,7 @@ static int is_at_end(sqlite3_vtab_cursor *base) {
 static int next(sqlite3_vtab_cursor *base) {
   struct cursor *cursor = (struct cursor *)base;
   cursor->row++;
-  if (!is_at_end(base)) return SQLITE_OK;
-  struct call call = table_call(base->pVtab);
-  return turn(&call, cursor);
+  return is_at_end(base) ? turn(cursor) : SQLITE_OK;
 }
 
 static int return_vector(struct cursor *cursor, sqlite3_context *context, struct block *block, size_t place) {

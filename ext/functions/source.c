@@ -15,7 +15,8 @@ static void name_clear(struct name *name) {
 }
 
 /* Looks for `table` in `schema`, or where SQLite would look if that is NULL. 0 on success, found or not. */
-static int look_up(struct call *call, sqlite3 *db, const char *schema, const char *table, struct name *found) {
+static int look_up(struct call *call, sqlite3 *db, const char *argument, const char *schema, const char *table,
+                   struct name *found) {
   static const char SQL[] =
       "SELECT schema, name, type, wr FROM pragma_table_list WHERE name = ?1 COLLATE NOCASE"
       " AND (?2 IS NULL OR schema = ?2 COLLATE NOCASE)"
@@ -34,9 +35,10 @@ static int look_up(struct call *call, sqlite3 *db, const char *schema, const cha
     if (found->schema == NULL || found->table == NULL || type == NULL)
       fail_nomem(call);
     else if (strcmp(type, "view") == 0)
-      fail(call, "%s is a view, expected a table: read views with whiten_apply or cosine_sim, row by row", table);
+      fail(call, "%s is '%s', a view, expected a table: read views with whiten_apply or cosine_sim, row by row",
+           argument, table);
     else if (sqlite3_column_int(statement, 3))
-      fail(call, "%s is a WITHOUT ROWID table, expected one with rowids", table);
+      fail(call, "%s is '%s', a WITHOUT ROWID table, expected one with rowids", argument, table);
   } else if (rc != SQLITE_DONE) {
     fail_sqlite(call, rc, db);
   }
@@ -46,35 +48,54 @@ static int look_up(struct call *call, sqlite3 *db, const char *schema, const cha
 
 static int resolve(struct call *call, sqlite3 *db, const char *argument, const char *text, struct name *name) {
   const char *point = strchr(text, '.');
-  if (look_up(call, db, NULL, text, name)) return call->failed;
+  if (look_up(call, db, argument, NULL, text, name)) return call->failed;
   if (name->table == NULL && point != NULL) {
     char *schema = sqlite3_mprintf("%.*s", (int)(point - text), text);
     if (schema == NULL) return fail_nomem(call), call->failed;
-    look_up(call, db, schema, point + 1, name);
+    look_up(call, db, argument, schema, point + 1, name);
     sqlite3_free(schema);
   }
   if (name->table == NULL && !call->failed) fail(call, "%s is '%s', expected the name of a table", argument, text);
   return call->failed;
 }
 
-/* A name of the rowid that is not taken by a column; NULL after an error. */
-static const char *rowid_name(struct call *call, sqlite3 *db, const struct name *name) {
-  static const char *const NAMES[] = {"rowid", "_rowid_", "oid"};
+/* What is to be known of a table's columns. */
+struct columns {
+  int has_column;      /* the one that is asked for */
+  const char *rowid;   /* a name of the rowid that no column has; NULL if there is none */
+};
+
+static void look_at_columns(struct call *call, sqlite3 *db, const struct name *name, const char *column,
+                            struct columns *found) {
+  static const char *const NAMES[] = {"oid", "_rowid_", "rowid"};
   sqlite3_stmt *statement = NULL;
   int taken[3] = {0}, rc = sqlite3_prepare_v2(db, "SELECT name FROM pragma_table_xinfo(?1, ?2)", -1, &statement, NULL);
   if (rc == SQLITE_OK) rc = sqlite3_bind_text(statement, 1, name->table, -1, SQLITE_STATIC);
   if (rc == SQLITE_OK) rc = sqlite3_bind_text(statement, 2, name->schema, -1, SQLITE_STATIC);
   while (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    for (int i = 0; i < 3; i++)
-      taken[i] |= sqlite3_stricmp((const char *)sqlite3_column_text(statement, 0), NAMES[i]) == 0;
+    const char *each = (const char *)sqlite3_column_text(statement, 0);
+    for (int i = 0; i < 3; i++) taken[i] |= sqlite3_stricmp(each, NAMES[i]) == 0;
+    found->has_column |= sqlite3_stricmp(each, column) == 0;
     rc = SQLITE_OK;
   }
   sqlite3_finalize(statement);
-  if (rc != SQLITE_DONE) return fail_sqlite(call, rc, db), NULL;
+  if (rc != SQLITE_DONE) fail_sqlite(call, rc, db);
   for (int i = 0; i < 3; i++)
-    if (!taken[i]) return NAMES[i];
-  fail(call, "%s has columns named rowid, _rowid_ and oid, expected one of the names to be free", name->table);
-  return NULL;
+    if (!taken[i]) found->rowid = NAMES[i];
+  /* A rowid goes by any of its names that is free. */
+  for (int i = 0; found->rowid != NULL && i < 3; i++)
+    if (!taken[i]) found->has_column |= sqlite3_stricmp(column, NAMES[i]) == 0;
+}
+
+static int check_columns(struct call *call, sqlite3 *db, const struct name *name, const char *argument,
+                         const char *column, struct columns *found) {
+  *found = (struct columns){0};
+  look_at_columns(call, db, name, column, found);
+  if (!call->failed && !found->has_column)
+    fail(call, "%s is '%s', expected a column of %s", argument, column, name->table);
+  if (!call->failed && found->rowid == NULL)
+    fail(call, "%s has columns named rowid, _rowid_ and oid, expected one of the names to be free", name->table);
+  return call->failed;
 }
 
 /* Rows beyond the largest rowid of now are not read: they may be the query's own. */
@@ -102,14 +123,13 @@ int source_open(struct call *call, sqlite3 *db, const char *table_argument, sqli
                 const char *column_argument, sqlite3_value *column, struct source *source) {
   struct name name = {0};
   char *sql = NULL;
-  const char *rowid = NULL;
-  *source = (struct source){.db = db};
+  struct columns columns;
+  *source = (struct source){.db = db, .column_argument = column_argument};
   const char *table_text = read_name(call, table_argument, table, "TEXT, the name of a table");
   const char *column_text = table_text ? read_name(call, column_argument, column, "TEXT, the name of a column") : NULL;
   if (column_text == NULL || resolve(call, db, table_argument, table_text, &name)) goto end;
-  rowid = rowid_name(call, db, &name);
-  if (rowid == NULL) goto end;
-  sql = select_text(&name, rowid, column_text);
+  if (check_columns(call, db, &name, column_argument, column_text, &columns)) goto end;
+  sql = select_text(&name, columns.rowid, column_text);
   if (sql == NULL)
     fail_nomem(call);
   else if (sqlite3_prepare_v2(db, sql, -1, &source->statement, NULL) != SQLITE_OK)
@@ -136,10 +156,10 @@ int source_next(struct call *call, struct source *source, size_t *dim, struct ve
   source->rowid = sqlite3_column_int64(source->statement, 0);
   if (sqlite3_column_type(source->statement, 1) == SQLITE_NULL) return 1;
   call->rowid = &source->rowid;
-  if (vector_column(call, source->statement, 1, "column", v) == 0) {
+  if (vector_column(call, source->statement, 1, source->column_argument, v) == 0) {
     if (*dim == 0) *dim = v->dim;
     if (v->dim != *dim) {
-      fail_dim(call, "column", v->dim, *dim, "");
+      fail_dim(call, source->column_argument, v->dim, *dim, "");
       vector_free(v);
     }
   }

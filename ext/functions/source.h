@@ -14,7 +14,8 @@
 struct source {
   sqlite3 *db;
   sqlite3_stmt *statement;
-  int64_t rowid; /* of the row that source_next read */
+  const char *column_argument; /* what messages call the column */
+  int64_t rowid;               /* of the row that source_next read */
 };
 
 /* `table` and `column` are the arguments so named in messages (table_argument ...). 0 on success. */
