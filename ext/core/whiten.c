@@ -56,7 +56,12 @@ static enum status covariance(struct solution *s, const struct moments *m) {
   double divisor = m->weight - 1, share = divisor / m->weight;
   s->cov = memory_array(s->mem, d * d, sizeof *s->cov);
   if (s->cov == NULL) return STATUS_NOMEM;
-  for (size_t i = 0; i < d * d; i++) s->cov[i] = m->cross[i] / divisor;
+  double finite = 0; /* stays 0 unless an element is not: LAPACK would not return */
+  for (size_t i = 0; i < d * d; i++) {
+    s->cov[i] = m->cross[i] / divisor;
+    finite += s->cov[i] * 0;
+  }
+  if (!(finite == 0)) return STATUS_OVERFLOW;
   for (size_t i = 0; i < d; i++) s->square += s->cov[i * d + i] * share + m->mean[i] * m->mean[i];
   return STATUS_OK;
 }
