@@ -34,7 +34,7 @@ VERSION    = $(shell sed -n 's/.*WHITEN_VERSION "\(.*\)"/\1/p' ext/whiten.h)
 
 all: whiten.$(SO) libwhiten.a ## build the extension and the static library
 
-whiten.$(SO): $(CORE_O) $(SHARED_O)
+whiten.$(SO) $B/whiten.$(SO): $(CORE_O) $(SHARED_O)
 	$(CC) $(LINK_SHARED) $(EXTRA) -o $@ $^ $(LIBS)
 
 libwhiten.a: $(CORE_O) $(STATIC_O)
@@ -105,6 +105,14 @@ uninstall: ## remove what install installed
 
 dist: ## a source archive of the committed tree
 	git archive --prefix=sqlite-whiten-$(VERSION)/ -o sqlite-whiten-$(VERSION).tar.gz HEAD
+
+# Builds that must give the same bits: gcc and clang, with and without optimisation.
+BITS_BUILDS = $(foreach cc,gcc clang,$(foreach level,0 3,build-$(cc)-O$(level)/whiten.$(SO)))
+build-%/whiten.$(SO): $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h)
+	@$(MAKE) --no-print-directory B=build-$* CC="$(firstword $(subst -O, ,$*))" CFLAGS="-g -O$(lastword $(subst -O, ,$*))" $@
+
+bits: all $(BITS_BUILDS) ## the same bits from gcc and clang, -O0 and -O3, every kernel
+	@WHITEN_BUILDS="$(subst $() ,:,$(abspath $(BITS_BUILDS)))" PYTHON="$(PYTHON)" tests/run -k test_bits
 
 format: ## lay out the C code
 	clang-format -i $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h tests/unit/*.c tests/fuzz/*.c tests/oom/*.c)

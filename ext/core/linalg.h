@@ -21,7 +21,7 @@ void linalg_syrk(size_t rows, size_t d, const double *block, double *cov);
 void linalg_syrk_single(size_t rows, size_t d, const float *block, float *products);
 
 /*
-** Eigen-decomposition of a symmetric matrix. Of `cov` the upper triangle (row-major) is read; `w` (d) receives all
+** Eigen-decomposition of a symmetric matrix of finite numbers (with others LAPACK may not return). Of `cov` the upper triangle (row-major) is read; `w` (d) receives all
 ** eigenvalues, ascending; `vectors` the eigenvectors of the `count` largest, in the same order, d elements each.
 ** By dsyevd, and dsyevr where that does not converge; but where linalg_prefers_top says so by dsytrd, dsterf, dstemr and
 ** dormtr, which dsyevr consists of: 1.4 times faster at d = 1536, k = 256. Otherwise `vectors` must have room for all d,

@@ -80,7 +80,7 @@ static double unit(const struct pairs *p, int side_y) {
 
 double pairs_pearson(const struct pairs *p) {
   double n = (double)p->count, unit_x = unit(p, 0), unit_y = unit(p, 1);
-  double mean_x = 0, mean_y = 0, xx = 0, xy = 0, yy = 0;
+  double mean_x = 0, mean_y = 0, sum_x = 0, sum_y = 0, xx = 0, xy = 0, yy = 0;
   int varies_x = 0, varies_y = 0;
   if (p->count < 2) return NAN;
   for (size_t i = 0; i < p->count; i++) {
@@ -91,10 +91,15 @@ double pairs_pearson(const struct pairs *p) {
   }
   for (size_t i = 0; i < p->count; i++) {
     double x = p->pairs[i].x / unit_x - mean_x, y = p->pairs[i].y / unit_y - mean_y;
+    sum_x += x;
+    sum_y += y;
     xx += x * x;
     xy += x * y;
     yy += y * y;
   }
+  xx -= sum_x * sum_x / n; /* what rounding the means left */
+  xy -= sum_x * sum_y / n;
+  yy -= sum_y * sum_y / n;
   if (!varies_x || !varies_y || !(xx > 0) || !(yy > 0)) return NAN;
   double r = xy / sqrt(xx) / sqrt(yy);
   return r > 1 ? 1 : r < -1 ? -1 : r;

@@ -43,7 +43,8 @@ struct pairs {
 };
 enum status pairs_add(struct pairs *p, double x, double y, const struct memory *mem);
 void pairs_clear(struct pairs *p);
-/* Linear correlation, two passes; NaN when fewer than two pairs or one side is constant. */
+/* Linear correlation by the corrected two-pass formula (Chan, Golub & LeVeque 1983, eq. 1.7); NaN when fewer than two
+** pairs or one side is constant. */
 double pairs_pearson(const struct pairs *p);
 /* Correlation of the ranks, ties averaged; overwrites the pairs. NaN as above. */
 double pairs_spearman(struct pairs *p);

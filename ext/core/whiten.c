@@ -104,14 +104,20 @@ static size_t vectors_needed(size_t d, const struct whiten_options *o) {
   return linalg_prefers_top(d, needed) ? needed : d;
 }
 
+static enum status eigenvectors(struct solution *s, size_t count) {
+  s->mem->release(s->vectors);
+  s->count = count;
+  s->vectors = memory_array(s->mem, s->d * count, sizeof *s->vectors);
+  return s->vectors != NULL ? linalg_eigen(s->d, count, s->cov, s->vectors, s->w, s->mem) : STATUS_NOMEM;
+}
+
 static enum status eigenvalues(struct solution *s, const struct moments *m, const struct whiten_options *o) {
-  size_t d = s->d;
-  s->count = vectors_needed(d, o);
-  s->vectors = memory_array(s->mem, d * s->count, sizeof *s->vectors);
+  size_t d = s->d, needed = vectors_needed(d, o);
   s->w = memory_array(s->mem, d, sizeof *s->w);
   s->eigenvalues = memory_array(s->mem, d, sizeof *s->eigenvalues);
-  if (s->vectors == NULL || s->w == NULL || s->eigenvalues == NULL) return STATUS_NOMEM;
-  enum status rc = linalg_eigen(d, s->count, s->cov, s->vectors, s->w, s->mem);
+  if (s->w == NULL || s->eigenvalues == NULL) return STATUS_NOMEM;
+  enum status rc = eigenvectors(s, needed);
+  if (rc == STATUS_SOLVER && needed < d) rc = eigenvectors(s, d);
   if (rc) return rc;
   double largest = s->w[d - 1] > 0 ? s->w[d - 1] : 0;
   double solver = (double)d * DBL_EPSILON * largest;

@@ -1,0 +1,593 @@
+-- The contract of sqlite-whiten: every function, a sentence on what it promises, and examples that the tests
+-- execute.
+--
+-- How to read it, and how to run it from another language:
+--   `-- name(args): ...` opens a function; `[, x]` is an argument that may be left out.
+--   A statement runs to the line that ends in `;`. One without rows prepares those behind it: each function
+--   begins with an empty database, and keeps it to its end.
+--   The `--> ` lines after it are its rows, columns separated by ` | `. A value is written as a SQL literal
+--   and is exact; `~ x` is a REAL within 1e-6 of x, relative; `error: text` is the whole message of an error.
+--   Every other comment is for the reader.
+--
+-- A vector is a BLOB of d float32, little-endian, without a header, 1 <= d <= 16384. A JSON array of numbers
+-- in TEXT is taken wherever a vector is; what comes back is always a BLOB. Scalars give NULL for NULL;
+-- aggregates skip a row in which any of v, weight, position, mask is NULL, and give NULL when no row is left.
+-- A model that is NULL is an error. Dot-like sums run in 32 float32 lanes, pooling and statistics in float64.
+-- Everything but the fits and isotropy() gives the same bits on every machine.
+
+
+-- EMBEDDING: vectors in, vectors out
+
+-- embedding(x [, encoding]): the vector in x, checked - JSON text, or a BLOB in 'f32' (default), 'f64',
+--   'f16', 'bf16' or 'i8' (plain numbers -128..127); rounds to the nearest float32, ties to even; refuses
+--   what is not finite.
+SELECT embedding('[1, -2.5]');
+--> x'0000803f000020c0'
+SELECT embedding(x'0000803f000020c0');
+--> x'0000803f000020c0'
+SELECT embedding('[1, -2.5]', 'json');
+--> x'0000803f000020c0'
+SELECT embedding(x'000000000000f03f', 'f64'), embedding(x'003c', 'f16'), embedding(x'803f', 'bf16'),
+  embedding(x'01ff', 'i8');
+--> x'0000803f' | x'0000803f' | x'0000803f' | x'0000803f000080bf'
+-- 16777217 is half way between two float32: the even one
+SELECT embedding_as(embedding(' [16777217 , 1e-46] '), 'json');
+--> '[16777216,0]'
+SELECT embedding(NULL), embedding(NULL, 'f16');
+--> NULL | NULL
+SELECT embedding(x'0000803f00');
+--> error: embedding: x is a BLOB of 5 bytes, expected a multiple of 4
+SELECT embedding(x'0000803f0000c07f');
+--> error: embedding: x[1] is NaN, expected a finite number
+SELECT embedding('[1, 2');
+--> error: embedding: x is not a JSON array of numbers: expected ',' or ']' at byte 5, found the end
+SELECT embedding('[1e39]');
+--> error: embedding: x[0] is beyond float32, expected a magnitude below 3.4e38
+SELECT embedding('[]');
+--> error: embedding: x is empty, expected 1 to 16384 elements
+SELECT embedding(1);
+--> error: embedding: x is INTEGER, expected a vector (BLOB of float32 or JSON array)
+SELECT embedding(x'0000', 'f8');
+--> error: embedding: encoding is 'f8', expected 'f32', 'f64', 'f16', 'bf16', 'i8' or 'json'
+
+-- embedding_as(v, encoding): v written as 'json' (TEXT, the shortest digits that read back to the same
+--   float32), 'f32', 'f64', 'f16', 'bf16' or 'i8', rounded to nearest, ties to even; an element beyond the
+--   encoding is an error, and so is a nonzero vector that 'i8' would turn into zeros.
+SELECT embedding_as('[0.1, 3, -1e-7]', 'json');
+--> '[0.1,3,-1e-7]'
+SELECT embedding_as('[1]', 'f32'), embedding_as('[1]', 'f64'), embedding_as('[1]', 'f16'),
+  embedding_as('[1]', 'bf16');
+--> x'0000803f' | x'000000000000f03f' | x'003c' | x'803f'
+SELECT embedding_as('[0.5, 1.5, -128.4, 127.4]', 'i8');
+--> x'0002807f'
+SELECT embedding_as(NULL, 'json'), embedding_as('[1]', NULL);
+--> NULL | NULL
+SELECT embedding_as('[1, 65520]', 'f16');
+--> error: embedding_as: v[1] is beyond f16, expected magnitudes up to 65504
+SELECT embedding_as('[0.1, -0.2]', 'i8');
+--> error: embedding_as: v has no element that rounds to anything but 0 in i8, expected magnitudes up to 127: see embedding_scale
+
+-- embedding_dim(v): the number of elements, an INTEGER; the vector is checked.
+SELECT embedding_dim('[1, 2, 3]'), embedding_dim(x'0000803f000020c0');
+--> 3 | 2
+SELECT embedding_dim(NULL);
+--> NULL
+SELECT embedding_dim('[1, null]');
+--> error: embedding_dim: v is not a JSON array of numbers: expected a number at byte 4, found 'n'
+
+-- embedding_norm(v): the L2 norm, a REAL.
+SELECT embedding_norm('[3, 4]'), embedding_norm('[0, 0]');
+--> 5.0 | 0.0
+SELECT embedding_norm('[1e30, 1e30]'), embedding_norm('[1e-30, 1e-30]');
+--> ~ 1.41421356e30 | ~ 1.41421356e-30
+SELECT embedding_norm(NULL);
+--> NULL
+SELECT embedding_norm(x'');
+--> error: embedding_norm: v is empty, expected 1 to 16384 elements
+
+-- embedding_normalize(v): v divided by its L2 norm; NULL for a zero vector.
+SELECT embedding_as(embedding_normalize('[3, 4]'), 'json');
+--> '[0.6,0.8]'
+SELECT embedding_as(embedding_normalize('[1e30, 0]'), 'json'),
+  embedding_as(embedding_normalize('[0, -1e-30]'), 'json');
+--> '[1,0]' | '[0,-1]'
+SELECT embedding_normalize('[0, 0]'), embedding_normalize(NULL);
+--> NULL | NULL
+SELECT embedding_normalize(0.5);
+--> error: embedding_normalize: v is REAL, expected a vector (BLOB of float32 or JSON array)
+
+-- embedding_truncate(v, k): the first k elements, 1 <= k <= d, for vectors trained to be cut (Kusupati et al.
+--   2022).
+SELECT embedding_as(embedding_truncate('[1, 2, 3]', 2), 'json');
+--> '[1,2]'
+SELECT embedding_truncate(NULL, 2), embedding_truncate('[1]', NULL);
+--> NULL | NULL
+SELECT embedding_truncate('[1, 2, 3]', 4);
+--> error: embedding_truncate: k is 4, expected 1 to 3, the elements of v
+SELECT embedding_truncate('[1, 2, 3]', '2');
+--> error: embedding_truncate: k is TEXT, expected an INTEGER
+
+-- embedding_scale(v, factor): v times a finite number, each product rounded once to float32; what 'i8' needs
+--   first.
+SELECT embedding_as(embedding_scale('[0.5, -1]', 127), 'json');
+--> '[63.5,-127]'
+SELECT embedding_as(embedding_scale(embedding_normalize('[3, 4]'), 100), 'i8');
+--> x'3c50'
+SELECT embedding_scale(NULL, 2), embedding_scale('[1]', NULL);
+--> NULL | NULL
+SELECT embedding_scale('[1e30]', 1e10);
+--> error: embedding_scale: the result[0] is beyond float32, expected a magnitude below 3.4e38
+
+
+-- SIMILARITY: two vectors in, a number out
+
+-- cosine_sim(a, b): the cosine of the angle, a REAL in [-1, 1]; NULL if either is a zero vector, so that
+--   ORDER BY ... DESC puts it last; no overflow or underflow at any magnitude.
+SELECT cosine_sim('[1, 0]', '[1, 1]'), cosine_sim('[1, 0]', '[0, 1]'), cosine_sim('[1, 2]', '[-1, -2]');
+--> ~ 0.70710678 | 0.0 | -1.0
+SELECT cosine_sim('[1e30, 1e30]', '[1e30, 1e30]'), cosine_sim('[1e-30, 1e-30]', '[1e-30, 1e-30]');
+--> 1.0 | 1.0
+SELECT cosine_sim(x'0000803f00000000', '[2, 0]');
+--> 1.0
+SELECT cosine_sim('[0, 0]', '[1, 1]'), cosine_sim(NULL, '[1]'), cosine_sim('[1]', NULL);
+--> NULL | NULL | NULL
+SELECT cosine_sim('[1, 2, 3]', '[1, 2]');
+--> error: cosine_sim: b has 2 elements, expected 3 as in a
+SELECT cosine_sim(1, '[1]');
+--> error: cosine_sim: a is INTEGER, expected a vector (BLOB of float32 or JSON array)
+
+-- dot_product(a, b): the sum of the products, a REAL.
+SELECT dot_product('[1, 2, 3]', '[4, 5, 6]'), dot_product('[0, 0]', '[1, 1]');
+--> 32.0 | 0.0
+SELECT dot_product('[1]', NULL);
+--> NULL
+SELECT dot_product('[1]', '[1, 2]');
+--> error: dot_product: b has 2 elements, expected 1 as in a
+
+-- l2_distance(a, b): the Euclidean distance, a REAL.
+SELECT l2_distance('[1, 2]', '[4, 6]'), l2_distance('[1, 2]', '[1, 2]');
+--> 5.0 | 0.0
+SELECT l2_distance(NULL, '[1]');
+--> NULL
+SELECT l2_distance('[1]', 'x');
+--> error: l2_distance: b is not a JSON array of numbers: expected '[' at byte 0, found 'x'
+
+
+-- POOLING: the token vectors of a text in, one vector out
+
+-- pool_mean(v [, weight]): the mean of the rows, each times its weight, divided by the sum of the weights; a
+--   weight is an attention mask or any number >= 0; weights that are all 0 give NULL. Also a window function.
+SELECT embedding_as(pool_mean(value), 'json') FROM json_each('[[1,2],[3,6]]');
+--> '[2,4]'
+SELECT embedding_as(pool_mean(column1, column2), 'json')
+  FROM (VALUES ('[1,2]', 3), ('[5,6]', 1), ('[9,9]', 0));
+--> '[2,3]'
+SELECT embedding_as(pool_mean(value) OVER (ORDER BY key ROWS 1 PRECEDING), 'json')
+  FROM json_each('[[1],[3],[7]]');
+--> '[1]'
+--> '[2]'
+--> '[5]'
+SELECT pool_mean(value, 0), pool_mean(NULL) FROM json_each('[[1,2],[3,6]]');
+--> NULL | NULL
+SELECT embedding_as(pool_mean(column1, column2), 'json') FROM (VALUES ('[1]', 1), (NULL, 1), ('[9]', NULL));
+--> '[1]'
+SELECT pool_mean(value) FROM json_each('[[1,2,3],[4,5,6],[7,8]]');
+--> error: pool_mean: row 3 of the group: v has 2 elements, expected 3 as in the rows before
+SELECT pool_mean(value, -1) FROM json_each('[[1]]');
+--> error: pool_mean: row 1 of the group: weight is -1.0, expected a finite number >= 0
+
+-- pool_position_mean(v, position [, mask]): the mean with weight position * mask, position an INTEGER counted
+--   from 1: later tokens of a causal model have seen more (Muennighoff 2022, SGPT).
+SELECT embedding_as(pool_position_mean(value, key + 1), 'json') FROM json_each('[[0,3],[3,0]]');
+--> '[2,1]'
+SELECT embedding_as(pool_position_mean(value, key + 1, key < 1), 'json') FROM json_each('[[0,3],[3,0]]');
+--> '[0,3]'
+SELECT pool_position_mean(value, key + 1, 0), pool_position_mean(value, NULL) FROM json_each('[[0,3],[3,0]]');
+--> NULL | NULL
+SELECT pool_position_mean(value, key) FROM json_each('[[0,3],[3,0]]');
+--> error: pool_position_mean: row 1 of the group: position is 0, expected at least 1
+
+-- pool_max(v [, mask]): the largest value of each element over the rows with mask <> 0.
+SELECT embedding_as(pool_max(value), 'json') FROM json_each('[[1,-5],[3,-6]]');
+--> '[3,-5]'
+SELECT embedding_as(pool_max(value, key < 1), 'json') FROM json_each('[[1,-5],[3,-6]]');
+--> '[1,-5]'
+SELECT pool_max(value, 0), pool_max(NULL) FROM json_each('[[1],[3]]');
+--> NULL | NULL
+SELECT pool_max(value, 'x') FROM json_each('[[1],[3]]');
+--> error: pool_max: row 1 of the group: mask is TEXT, expected a number >= 0
+
+-- pool_mean_sqrt_len(v [, mask]): sum(v * mask) / sqrt(sum(mask)), as sentence-transformers defines it.
+SELECT embedding_as(pool_mean_sqrt_len(value), 'json') FROM json_each('[[1,0],[1,0],[1,0],[1,4]]');
+--> '[2,2]'
+SELECT embedding_as(pool_mean_sqrt_len(value, key = 3), 'json') FROM json_each('[[1,0],[1,0],[1,0],[1,4]]');
+--> '[1,4]'
+SELECT pool_mean_sqrt_len(value, 0), pool_mean_sqrt_len(NULL) FROM json_each('[[1],[3]]');
+--> NULL | NULL
+SELECT pool_mean_sqrt_len(value, -2) FROM json_each('[[1],[3]]');
+--> error: pool_mean_sqrt_len: row 1 of the group: mask is -2.0, expected a finite number >= 0
+
+-- pool_cls(v, position [, mask]): the vector at the lowest position with mask <> 0, to the bit, whatever the
+--   order of the rows; two rows at that position are an error.
+SELECT embedding_as(pool_cls(value, -key), 'json') FROM json_each('[[1],[2],[3]]');
+--> '[3]'
+SELECT embedding_as(pool_cls(value, key, key > 0), 'json') FROM json_each('[[1],[2],[3]]');
+--> '[2]'
+SELECT pool_cls(value, key, 0), pool_cls(value, NULL) FROM json_each('[[1],[2],[3]]');
+--> NULL | NULL
+SELECT pool_cls(value, 7) FROM json_each('[[1],[2]]');
+--> error: pool_cls: position is 7 in two rows of the group, expected one row to come first
+SELECT pool_cls(value, 0.5) FROM json_each('[[1],[2]]');
+--> error: pool_cls: row 1 of the group: position is REAL, expected an INTEGER
+
+-- pool_last(v, position [, mask]): the vector at the highest position with mask <> 0, as pool_cls at the
+--   lowest.
+SELECT embedding_as(pool_last(value, -key), 'json') FROM json_each('[[1],[2],[3]]');
+--> '[1]'
+SELECT embedding_as(pool_last(value, key, key < 2), 'json') FROM json_each('[[1],[2],[3]]');
+--> '[2]'
+SELECT pool_last(value, key, 0), pool_last(NULL, 1) FROM json_each('[[1],[2],[3]]');
+--> NULL | NULL
+SELECT pool_last(value, 7) FROM json_each('[[1],[2]]');
+--> error: pool_last: position is 7 in two rows of the group, expected one row to come last
+
+-- pool_tokens(states, dim, mode [, mask]): the same six poolings ('mean', 'position_mean', 'max',
+--   'mean_sqrt_len', 'cls', 'last') over one BLOB of seq_len x dim float32, token i at position i from 1;
+--   mask: a JSON array of seq_len numbers, or a BLOB of seq_len bytes or seq_len int64; a mask that is all 0
+--   gives NULL.
+SELECT embedding_as(pool_tokens(embedding('[1,2, 3,6]'), 2, 'mean'), 'json'),
+  embedding_as(pool_tokens(embedding('[0,3, 3,0]'), 2, 'position_mean'), 'json');
+--> '[2,4]' | '[2,1]'
+SELECT embedding_as(pool_tokens(embedding('[1,2,3,4]'), 1, 'max'), 'json'),
+  embedding_as(pool_tokens(embedding('[1,2,3,4]'), 1, 'mean_sqrt_len'), 'json');
+--> '[4]' | '[5]'
+SELECT embedding_as(pool_tokens(embedding('[1,2,3,4]'), 2, 'cls'), 'json'),
+  embedding_as(pool_tokens(embedding('[1,2,3,4]'), 2, 'last'), 'json');
+--> '[1,2]' | '[3,4]'
+SELECT embedding_as(pool_tokens(embedding('[1,2,3]'), 1, 'mean', '[1,1,0]'), 'json'),
+  embedding_as(pool_tokens(embedding('[1,2,3]'), 1, 'last', x'010100'), 'json');
+--> '[1.5]' | '[2]'
+SELECT embedding_as(pool_tokens(embedding('[1,2]'), 1, 'mean', x'00000000000000000100000000000000'), 'json');
+--> '[2]'
+SELECT pool_tokens(embedding('[1,2]'), 1, 'mean', '[0,0]'), pool_tokens(NULL, 1, 'mean'),
+  pool_tokens(embedding('[1,2]'), 1, 'mean', NULL);
+--> NULL | NULL | NULL
+SELECT pool_tokens(embedding('[1,2,3]'), 2, 'mean');
+--> error: pool_tokens: states is a BLOB of 12 bytes, expected a positive multiple of 8 (4 * dim)
+SELECT pool_tokens(embedding('[1,2]'), 1, 'median');
+--> error: pool_tokens: mode is 'median', expected 'mean', 'position_mean', 'max', 'mean_sqrt_len', 'cls' or 'last'
+SELECT pool_tokens(embedding('[1,2]'), 1, 'mean', '[1]');
+--> error: pool_tokens: mask has 1 element, expected 2, the number of tokens
+
+
+-- WHITENING: a column of vectors in, a model out; a model and a vector in, a better vector out
+--
+-- Most examples use [3,3] [3,1] [-1,3] [-1,1] [1,2]: mean (1, 2), variances 4 and 1, uncorrelated; so
+-- their whitened form is ((x - 1) / 2, y - 2). The others use [2,11] [10,5] [-2,-11] [-10,-5] [0,0]: mean 0,
+-- covariance (52 36; 36 73), with eigenvalue 100 along (0.6, 0.8) and 25 along (0.8, -0.6).
+
+-- whiten_fit(v [, k [, options]]): the model of the rows, a BLOB: mean, covariance (divided by n - 1, in
+--   float64) and its eigenvectors, each with its element of largest magnitude positive; y = (x - mean) @
+--   kernel, column j of the kernel is u_j * s_j^(-1/2) (Su et al. 2021). k: INTEGER 1..d; REAL in (0, 1), the
+--   share of the variance to keep; NULL or absent, every direction with variance. options, a JSON object:
+--   method 'pca', 'zca', 'pca-cor', 'zca-cor', 'cholesky' (Kessy et al. 2018); ridge r >= 0 (s_j + r *
+--   mean(s)) or 'oas' (Chen et al. 2010, eq. 23); power p in [0, 1] (s_j^(-p/2)); remove m (drops the first m
+--   components; Mu & Viswanath 2018); normalize (whiten_apply returns y / |y|); precision 'double' or
+--   'single' (sums of float32 blocks: faster, about 1e-6 off).
+SELECT embedding_as(whiten_apply((SELECT whiten_fit(value)
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]')), '[3,3]'), 'json');
+--> '[1,1]'
+SELECT embedding_as(whiten_kernel(whiten_fit(value)), 'json')
+  FROM json_each('[[2,11],[10,5],[-2,-11],[-10,-5],[0,0]]');
+--> '[0.06,0.16,0.08,-0.12]'
+SELECT embedding_as(whiten_kernel(whiten_fit(value, 1)), 'json')
+  FROM json_each('[[2,11],[10,5],[-2,-11],[-10,-5],[0,0]]');
+--> '[0.06,0.08]'
+-- 4 / (4 + 1) of the variance is in the first component
+SELECT embedding_dim(whiten_kernel(whiten_fit(value, 0.75))) / 2,
+  embedding_dim(whiten_kernel(whiten_fit(value, 0.85))) / 2
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> 1 | 2
+SELECT embedding_as(whiten_kernel(whiten_fit(value, NULL, '{"method":"zca"}')), 'json')
+  FROM json_each('[[2,11],[10,5],[-2,-11],[-10,-5],[0,0]]');
+--> '[0.164,-0.048,-0.048,0.136]'
+-- zca-cor: V^(-1/2) P^(-1/2), V the variances, P the correlation matrix
+SELECT e.value
+  FROM json_each(embedding_as(whiten_kernel((SELECT whiten_fit(value, NULL, '{"method":"zca-cor"}')
+    FROM json_each('[[2,11],[10,5],[-2,-11],[-10,-5],[0,0]]'))), 'json')) AS e;
+--> ~ 0.1626296449
+--> ~ -0.0524556824
+--> ~ -0.0442723712
+--> ~ 0.1372587234
+-- cholesky: the lower triangle L with L L' = the inverse of the covariance:
+-- sqrt(73) / 50, 0, -36 / (50 sqrt(73)), 1 / sqrt(73)
+SELECT e.value
+  FROM json_each(embedding_as(whiten_kernel((SELECT whiten_fit(value, NULL, '{"method":"cholesky"}')
+    FROM json_each('[[2,11],[10,5],[-2,-11],[-10,-5],[0,0]]'))), 'json')) AS e;
+--> ~ 0.1708800749
+--> 0
+--> ~ -0.0842696260
+--> ~ 0.1170411472
+-- ridge 2 adds 2 * 2.5 to 4 and 1: 1 / 3 and 1 / sqrt(6)
+SELECT e.value FROM json_each(embedding_as(whiten_kernel((SELECT whiten_fit(value, NULL, '{"ridge":2}')
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]'))), 'json')) AS e;
+--> ~ 0.3333333333
+--> 0
+--> 0
+--> ~ 0.4082482905
+-- power 0 only rotates; remove 1 leaves the second component
+SELECT embedding_as(whiten_kernel(whiten_fit(value, NULL, '{"power":0}')), 'json'),
+  embedding_as(whiten_kernel(whiten_fit(value, NULL, '{"remove":1}')), 'json')
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> '[1,0,0,1]' | '[0,1]'
+SELECT whiten_fit(NULL), whiten_fit(NULL, 2, '{}');
+--> NULL | NULL
+SELECT whiten_fit('[1,2]');
+--> error: whiten_fit: the rows have no variance (n = 1), expected at least two different ones
+SELECT whiten_fit(value) FROM json_each('[[1,2],[1,2]]');
+--> error: whiten_fit: the rows have no variance (n = 2), expected at least two different ones
+SELECT whiten_fit(value, 2) FROM json_each('[[1,2],[2,3],[3,4]]');
+--> error: whiten_fit: k is 2, expected at most 1: the rows (n = 3) have variance in no more directions; use a smaller k or a ridge
+SELECT whiten_fit(value, 3) FROM json_each('[[1,2],[2,1],[3,4]]');
+--> error: whiten_fit: row 1 of the group: k is 3, expected 1 to 2 (the dimensions), or a share of the variance between 0 and 1
+SELECT whiten_fit(value, NULL, '{"rigde":1}') FROM json_each('[[1,2],[2,1],[3,4]]');
+--> error: whiten_fit: row 1 of the group: options has the key 'rigde', expected method, ridge, power, remove, normalize or precision
+
+-- whiten_model(model): a handle on the checked model; every whiten_*(model, ...) takes it in place of the
+--   BLOB, so that (SELECT whiten_model(model) FROM ...) passes a model to each row of a query at no cost.
+--   SQLite turns a handle that goes through a stored column or a CTE into NULL, which those functions refuse.
+SELECT embedding_as(whiten_apply((SELECT whiten_model(whiten_fit(value))
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]')), '[3,3]'), 'json');
+--> '[1,1]'
+SELECT typeof(whiten_model(whiten_import('[1]', '[0]')));
+--> 'null'
+SELECT whiten_model(NULL);
+--> error: whiten_model: model is NULL, expected a model BLOB or a whiten_model() handle (a handle does not survive a CTE, a view or a column: use it where it is made)
+SELECT whiten_model(x'0102');
+--> error: whiten_model: model is a foreign BLOB of 2 bytes, expected one made by whiten_fit, whiten_solve or whiten_import
+
+-- whiten_apply(model, v): (v - mean) @ kernel, k elements (d for 'zca' and 'zca-cor'); divided by its norm if
+--   the model says normalize, and then NULL for a zero result.
+SELECT embedding_as(whiten_apply(whiten_import('[1,0, 0,2, 1,1]', '[-1,-1,-1]'), '[2,3,4]'), 'json');
+--> '[4,7]'
+SELECT embedding_as(whiten_apply(whiten_fit(value, NULL, '{"normalize":true}'), '[7,6]'), 'json')
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> '[0.6,0.8]'
+SELECT whiten_apply(whiten_import('[1]', '[0]'), NULL);
+--> NULL
+SELECT whiten_apply(whiten_fit(value, NULL, '{"normalize":true}'), '[1,2]')
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> NULL
+SELECT whiten_apply(whiten_import('[1,0, 0,2, 1,1]', '[-1,-1,-1]'), '[2,3]');
+--> error: whiten_apply: v has 2 elements, expected 3, what the model takes
+SELECT whiten_apply(NULL, '[1]');
+--> error: whiten_apply: model is NULL, expected a model BLOB or a whiten_model() handle (a handle does not survive a CTE, a view or a column: use it where it is made)
+SELECT whiten_apply(whiten_stats(value), '[1,2]') FROM json_each('[[1,2],[2,1],[3,4]]');
+--> error: whiten_apply: model is a foreign BLOB of 96 bytes (it is a stats BLOB: whiten_solve makes a model of it), expected one made by whiten_fit, whiten_solve or whiten_import
+
+-- whiten_inverse(model, y): back to d elements: the least-squares reconstruction mean + y @ pseudo-inverse of
+--   the kernel, exact up to rounding when k = d.
+SELECT embedding_as(whiten_inverse(whiten_fit(value), '[1,1]'), 'json')
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> '[3,3]'
+SELECT embedding_as(whiten_inverse(whiten_fit(value, 1), '[1]'), 'json')
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> '[3,2]'
+SELECT whiten_inverse(whiten_fit(value), NULL) FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> NULL
+SELECT whiten_inverse(whiten_fit(value), '[1]') FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> error: whiten_inverse: y has 1 element, expected 2, what the model returns
+
+-- whiten_info(model): JSON with version, method, n, d, k, rank, explained (share of the variance kept), ridge
+--   ("oas" has rho beside it), power, remove, normalize, condition (largest / smallest eigenvalue kept, ridge
+--   included), hash (16 hex digits), warnings (an array: fewer than 10 d rows without a ridge, ...).
+SELECT i ->> 'method', i ->> 'n', i ->> 'd', i ->> 'k', i ->> 'rank', i ->> 'explained', i ->> 'condition',
+  json_array_length(i, '$.warnings')
+  FROM (SELECT whiten_info(whiten_fit(value, 1)) AS i FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]'));
+--> 'pca' | 5 | 2 | 1 | 2 | ~ 0.8 | ~ 1 | 1
+SELECT i ->> 'ridge', i ->> 'power', i ->> 'remove', i ->> 'normalize', i ->> 'condition',
+  json_array_length(i, '$.warnings')
+  FROM (SELECT whiten_info(whiten_fit(value, NULL, '{"ridge":2,"normalize":true}')) AS i
+    FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]'));
+--> ~ 2 | ~ 1 | 0 | 1 | ~ 1.5 | 0
+-- the rows ten times each: rho = 25 / (50 * (17 - 12.5))
+SELECT i ->> 'ridge', i ->> 'rho'
+  FROM (SELECT whiten_info(whiten_solve(whiten_stats(value, 10), NULL, '{"ridge":"oas"}')) AS i
+    FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]'));
+--> 'oas' | ~ 0.1111111111
+SELECT whiten_info(whiten_import('[1]', '[0]')) ->> 'hash' GLOB '[0-9a-f][0-9a-f][0-9a-f][0-9a-f]*';
+--> 1
+SELECT whiten_info(NULL);
+--> error: whiten_info: model is NULL, expected a model BLOB or a whiten_model() handle (a handle does not survive a CTE, a view or a column: use it where it is made)
+
+-- whiten_kernel(model): the d x k kernel, row-major float32, so that y = (x + bias) @ kernel in numpy too.
+SELECT embedding_as(whiten_kernel(whiten_fit(value)), 'json')
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> '[0.5,0,0,1]'
+SELECT embedding_as(whiten_kernel(whiten_import('[1,0, 0,2, 1,1]', '[-1,-1,-1]')), 'json');
+--> '[1,0,0,2,1,1]'
+SELECT whiten_kernel(NULL);
+--> error: whiten_kernel: model is NULL, expected a model BLOB or a whiten_model() handle (a handle does not survive a CTE, a view or a column: use it where it is made)
+
+-- whiten_bias(model): the bias, minus the mean of the rows, d float32.
+SELECT embedding_as(whiten_bias(whiten_fit(value)), 'json')
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> '[-1,-2]'
+SELECT whiten_bias(NULL);
+--> error: whiten_bias: model is NULL, expected a model BLOB or a whiten_model() handle (a handle does not survive a CTE, a view or a column: use it where it is made)
+
+-- whiten_import(kernel, bias): a model from arrays fitted elsewhere: d is the length of bias, kernel is d x
+--   k, row-major.
+SELECT embedding_as(whiten_apply(whiten_import('[0.5,0, 0,1]', '[-1,-2]'), '[3,3]'), 'json');
+--> '[1,1]'
+SELECT whiten_import(NULL, '[1]'), whiten_import('[1]', NULL);
+--> NULL | NULL
+SELECT whiten_import('[1,2,3]', '[1,2]');
+--> error: whiten_import: kernel has 3 elements, expected a multiple of 2 (the elements of bias) up to 4
+
+-- whiten_stats(v [, weight]): the moments of the rows - n, mean, centred cross-products, in float64 - as a
+--   BLOB that whiten_merge joins and whiten_solve turns into a model; weights count rows: weight 2 is the row
+--   twice (divisor: sum of the weights - 1), and a row with weight 0 is skipped.
+SELECT whiten_solve(whiten_stats(value)) = whiten_fit(value)
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> 1
+SELECT embedding_as(whiten_bias(whiten_solve(whiten_stats(column1, column2))), 'json')
+  FROM (VALUES ('[1]', 3), ('[5]', 1), ('[9]', 0));
+--> '[-2]'
+SELECT whiten_stats(NULL), whiten_stats('[1]', NULL);
+--> NULL | NULL
+SELECT whiten_stats(value) FROM json_each('[[1,2],[1]]');
+--> error: whiten_stats: row 2 of the group: v has 1 element, expected 2 as in the rows before
+
+-- whiten_merge(stats): the moments of all rows that went into the stats, however they were split (Chan et al.
+--   1979).
+SELECT whiten_info(whiten_solve(whiten_merge(s))) ->> 'n',
+  embedding_as(whiten_kernel(whiten_solve(whiten_merge(s))), 'json') FROM (
+  SELECT whiten_stats(value) AS s FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]') GROUP BY key % 2);
+--> 5 | '[0.5,0,0,1]'
+SELECT whiten_merge(NULL);
+--> NULL
+SELECT whiten_merge(x'00');
+--> error: whiten_merge: row 1 of the group: stats is a foreign BLOB of 1 bytes, expected one made by whiten_stats or whiten_merge
+
+-- whiten_solve(stats [, k [, options]]): the model from moments; whiten_solve(whiten_stats(v), ...) is
+--   whiten_fit(v, ...) to the bit.
+SELECT embedding_as(whiten_kernel(whiten_solve(whiten_stats(value), 1)), 'json')
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> '[0.5,0]'
+SELECT whiten_solve(NULL);
+--> NULL
+SELECT whiten_solve(whiten_stats(value), 1.5) FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> error: whiten_solve: k is 1.5, expected an INTEGER 1 to 2, or a share of the variance between 0 and 1
+SELECT whiten_solve(whiten_import('[1]', '[0]'));
+--> error: whiten_solve: stats is a foreign BLOB of 144 bytes (it is a model BLOB), expected one made by whiten_stats or whiten_merge
+
+-- whiten_spectrum(model): a table of component (from 1), eigenvalue (before the ridge), ratio of the
+--   variance, cumulative; all d components.
+SELECT * FROM whiten_spectrum((SELECT whiten_fit(value, 1)
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]')));
+--> 1 | ~ 4 | ~ 0.8 | ~ 0.8
+--> 2 | ~ 1 | ~ 0.2 | ~ 1
+-- of the correlation matrix: 1 + r and 1 - r, r = 36 / sqrt(52 * 73)
+SELECT component, eigenvalue FROM whiten_spectrum((SELECT whiten_fit(value, NULL, '{"method":"pca-cor"}')
+  FROM json_each('[[2,11],[10,5],[-2,-11],[-10,-5],[0,0]]')));
+--> 1 | ~ 1.5843047258
+--> 2 | ~ 0.4156952742
+SELECT * FROM whiten_spectrum(NULL);
+--> error: whiten_spectrum: model is NULL, expected a model BLOB or a whiten_model() handle (a handle does not survive a CTE, a view or a column: use it where it is made)
+SELECT * FROM whiten_spectrum(whiten_import('[1]', '[0]'));
+--> error: whiten_spectrum: model is imported and has no eigenvalues, expected one from whiten_fit or whiten_solve
+
+-- whiten_rows(model, table, column): a table of rowid and vector: the whole column of a table of the database
+--   through the model, in the order of the rowids, in blocks, on all cores; vector is what whiten_apply gives,
+--   to the bit, and NULL for a NULL.
+CREATE TABLE doc(id INTEGER PRIMARY KEY, v BLOB);
+INSERT INTO doc VALUES (7, '[3,3]'), (8, NULL), (9, embedding('[1,2]'));
+SELECT rowid, embedding_as(vector, 'json')
+  FROM whiten_rows(whiten_import('[0.5,0, 0,1]', '[-1,-2]'), 'doc', 'v');
+--> 7 | '[1,1]'
+--> 8 | NULL
+--> 9 | '[0,0]'
+SELECT * FROM whiten_rows(whiten_import('[1]', '[0]'), 'doc', 'v');
+--> error: whiten_rows: rowid 7: column has 2 elements, expected 1
+SELECT * FROM whiten_rows(whiten_import('[1]', '[0]'), 'nowhere', 'v');
+--> error: whiten_rows: table is 'nowhere', expected the name of a table
+
+
+-- SEARCH: a query or many, the most similar rows out
+
+-- cosine_topk(table, column, query, k): a table of rowid and similarity: the k rows with the largest
+--   cosine_sim to the query, best first, ties by rowid; rows that are NULL or zero vectors are left out.
+CREATE TABLE doc(id INTEGER PRIMARY KEY, v BLOB);
+INSERT INTO doc VALUES (1, '[0,1]'), (2, '[1,1]'), (3, '[0,0]'), (4, NULL), (5, '[5,0]'), (6, '[1,1]');
+SELECT * FROM cosine_topk('doc', 'v', '[2,0]', 3);
+--> 5 | 1.0
+--> 2 | ~ 0.70710678
+--> 6 | ~ 0.70710678
+SELECT count(*), min(similarity) FROM cosine_topk('doc', 'v', '[2,0]', 100);
+--> 4 | 0.0
+SELECT count(*), max(similarity) FROM cosine_topk('doc', 'v', NULL, 3);
+--> 0 | NULL
+SELECT * FROM cosine_topk('doc', 'v', '[2,0]', 0);
+--> error: cosine_topk: k is 0, expected at least 1
+SELECT * FROM cosine_topk('doc', 'v', '[1,2,3]', 1);
+--> error: cosine_topk: rowid 1: column has 2 elements, expected 3
+
+-- cosine_join(table, column, queries_table, queries_column, k): a table of query_rowid, rowid and similarity:
+--   for every row of the second table what cosine_topk finds in the first one, in one pass; queries that are
+--   NULL or zero vectors find nothing.
+CREATE TABLE doc(id INTEGER PRIMARY KEY, v BLOB);
+INSERT INTO doc VALUES (1, '[0,1]'), (2, '[1,1]'), (3, '[0,0]'), (4, NULL), (5, '[5,0]');
+CREATE TABLE query(id INTEGER PRIMARY KEY, v BLOB);
+INSERT INTO query VALUES (10, '[2,0]'), (20, NULL), (30, '[0,0]'), (40, '[0,-1]');
+SELECT * FROM cosine_join('doc', 'v', 'query', 'v', 2);
+--> 10 | 5 | 1.0
+--> 10 | 2 | ~ 0.70710678
+--> 40 | 5 | 0.0
+--> 40 | 2 | ~ -0.70710678
+SELECT * FROM cosine_join('doc', 'v', 'query', 'v', NULL);
+--> error: cosine_join: k is NULL, expected an INTEGER
+
+
+-- STATISTICS: does it help?
+
+-- mean_cosine(v): the mean cosine over all pairs of different rows, in O(n d): (|sum of v / |v||^2 - n) / (n
+--   (n - 1)); near 0 where the space is isotropic (Ethayarajh 2019). Zero vectors are skipped; NULL below two
+--   rows.
+SELECT mean_cosine(value) FROM json_each('[[1,0],[0,2],[3,0]]');
+--> ~ 0.3333333333
+SELECT mean_cosine(value) FROM json_each('[[1,0],[0,0],[-1,0]]');
+--> ~ -1
+SELECT mean_cosine('[1,2]'), mean_cosine(NULL);
+--> NULL | NULL
+SELECT mean_cosine(value) FROM json_each('[[1,0],[1]]');
+--> error: mean_cosine: row 2 of the group: v has 1 element, expected 2 as in the rows before
+
+-- isotropy(v): the IsoScore of the rows, 0 (one direction) .. 1 (all directions alike) (Rudman et al. 2022,
+--   algorithm 1); NULL for d = 1, below two rows, and for rows that are all equal.
+SELECT isotropy(value) FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+--> ~ 0.4705882353
+SELECT isotropy(value) FROM json_each('[[1,1],[1,-1],[-1,1],[-1,-1]]');
+--> ~ 1
+SELECT isotropy('[1,2]'), isotropy(NULL);
+--> NULL | NULL
+SELECT isotropy(value) FROM json_each('["x"]');
+--> error: isotropy: row 1 of the group: v is not a JSON array of numbers: expected '[' at byte 0, found 'x'
+
+-- spearman(x, y): the rank correlation of two numeric columns, ties at their mean rank: the score of the STS
+--   papers.
+SELECT spearman(column1, column2) FROM (VALUES (1, 10), (2, 100), (3, 1000.5));
+--> ~ 1
+-- ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4
+SELECT spearman(column1, column2) FROM (VALUES (1, 1), (2, 2), (2, 3), (5, 4), (NULL, 9));
+--> ~ 0.9486832981
+SELECT spearman(1, 2), spearman(NULL, 1);
+--> NULL | NULL
+SELECT spearman(column1, 1) FROM (VALUES (1), (2));
+--> NULL
+SELECT spearman('1', 2);
+--> error: spearman: row 1 of the group: x is TEXT, expected a number
+
+-- pearson(x, y): the linear correlation of two numeric columns.
+SELECT pearson(column1, column2) FROM (VALUES (1, -2), (2, -4), (3, -6));
+--> ~ -1
+SELECT pearson(column1, column2) FROM (VALUES (1, 1), (2, 3), (3, 2));
+--> ~ 0.5
+SELECT pearson(1, 2), pearson(1, NULL);
+--> NULL | NULL
+SELECT pearson(1, x'00');
+--> error: pearson: row 1 of the group: y is a BLOB, expected a number
+
+
+-- CONFIG: what is running
+
+-- whiten_version(): the semantic version.
+SELECT whiten_version() GLOB '[0-9]*.[0-9]*.[0-9]*';
+--> 1
+
+-- whiten_config(): JSON with sqlite, blas (versions), kernel (the variant in use), threads, and models:
+--   cached, and parsed, how often this connection has read a model in full.
+SELECT json_type(c, '$.sqlite'), json_type(c, '$.blas'), json_type(c, '$.kernel'), json_type(c, '$.threads'),
+  json_type(c, '$.models.parsed')
+  FROM (SELECT whiten_config() AS c);
+--> 'text' | 'text' | 'text' | 'integer' | 'integer'

@@ -1,0 +1,43 @@
+-- whiten_rows, cosine_topk, cosine_join: against the scalars, row by row
+CREATE TABLE doc(id INTEGER PRIMARY KEY, title TEXT, v BLOB, white BLOB);
+INSERT INTO doc(title, v) VALUES ('east', embedding('[1,0]')), ('north', '[0,2]'),
+  ('north-east', embedding('[3,3]')),
+  ('west', '[-5,0]'), ('nowhere', '[0,0]'), ('unknown', NULL), ('east again', '[2,0]');
+CREATE TABLE whitening(name TEXT PRIMARY KEY, model BLOB);
+INSERT INTO whitening VALUES ('w', whiten_import('[0.5,0,0,1]', '[-1,-2]'));
+.print == the best, ties by rowid; zero and NULL are not among them
+SELECT title, round(similarity, 6) FROM cosine_topk('doc', 'v', '[1,0.5]', 10) AS found
+  JOIN doc ON doc.id = found.rowid;
+SELECT rowid FROM cosine_topk('doc', 'v', '[1,0]', 2);
+.print == the same as ORDER BY cosine_sim
+SELECT group_concat(rowid) = (SELECT group_concat(id)
+  FROM (SELECT id FROM doc WHERE cosine_sim(v, '[2,3]') NOT NULL
+  ORDER BY cosine_sim(v, '[2,3]') DESC, id LIMIT 4)) FROM cosine_topk('doc', 'v', '[2,3]', 4);
+SELECT count(*) FROM cosine_topk('doc', 'v', '[2,3]', 10) AS found JOIN doc ON id = found.rowid
+  WHERE similarity = cosine_sim(v, '[2,3]');
+.print == no query finds nothing
+SELECT count(*) FROM cosine_topk('doc', 'v', NULL, 3);
+SELECT count(*) FROM cosine_topk('doc', 'v', '[0,0]', 3);
+.print == a query from a table, by lateral join
+SELECT q.title, found.rowid, round(found.similarity, 6) FROM doc AS q,
+  cosine_topk('doc', 'v', q.v, 2) AS found WHERE q.id < 3;
+.print == a whole column through a model: NULL stays NULL
+SELECT rowid, embedding_as(vector, 'json') FROM whiten_rows((SELECT model FROM whitening), 'doc', 'v');
+.print == the bits of whiten_apply
+SELECT count(*), sum(vector IS whiten_apply(model, v)) FROM whitening, whiten_rows(model, 'doc', 'v') AS w
+  JOIN doc ON id = w.rowid;
+.print == into a column
+UPDATE doc SET white = w.vector FROM (SELECT rowid AS id, vector FROM whiten_rows((SELECT model
+  FROM whitening), 'doc', 'v')) AS w
+  WHERE w.id = doc.id;
+SELECT sum(white IS whiten_apply((SELECT model FROM whitening), v)) FROM doc;
+.print == the k best for every query
+CREATE TABLE query(id INTEGER PRIMARY KEY, v BLOB);
+INSERT INTO query VALUES (10, '[1,0.5]'), (20, NULL), (30, '[0,0]'), (40, '[-1,2]');
+SELECT query_rowid, rowid, round(similarity, 6) FROM cosine_join('doc', 'v', 'query', 'v', 2);
+SELECT count(*), sum(similarity = cosine_sim(doc.v, query.v))
+  FROM cosine_join('doc', 'v', 'query', 'v', 3) AS j
+  JOIN doc ON doc.id = j.rowid JOIN query ON query.id = query_rowid;
+.print == near-duplicates
+SELECT query_rowid, rowid FROM cosine_join('doc', 'v', 'doc', 'v', 2) WHERE rowid <> query_rowid
+  AND similarity > 0.99;

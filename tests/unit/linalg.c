@@ -1,0 +1,319 @@
+/* core/linalg: against plain loops, matrices whose eigenvalues are known, and the definitions; threads, forks, faults. */
+#define _GNU_SOURCE
+#include "core/linalg.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "faulty_memory.h"
+
+#define MAX 40
+
+static double a[MAX * MAX], b[MAX * MAX], c[MAX * MAX], w[MAX];
+
+static void fill(struct random *r, size_t count, double *out) {
+  for (size_t i = 0; i < count; i++) out[i] = random_normal(r);
+}
+
+TEST(linalg_names_itself) {
+  assert_true(linalg_threads() >= 1);
+  assert_non_null(strstr(linalg_config(), "OpenBLAS"));
+}
+
+/* Upper triangle += block^T block; the rest is not touched. */
+TEST(linalg_syrk_against_loops) {
+  static const size_t ROWS[] = {1, 2, 17}, DIMS[] = {1, 3, 20};
+  struct random r = {random_seed()};
+  float single[MAX * MAX], products[MAX * MAX];
+  for (size_t i = 0; i < COUNT(ROWS); i++)
+    for (size_t j = 0; j < COUNT(DIMS); j++) {
+      size_t rows = ROWS[i], d = DIMS[j];
+      fill(&r, rows * d, a);
+      fill(&r, d * d, b);
+      memcpy(c, b, sizeof c);
+      for (size_t e = 0; e < rows * d; e++) single[e] = (float)a[e];
+      for (size_t e = 0; e < d * d; e++) products[e] = 77;
+      linalg_syrk(rows, d, a, c);
+      linalg_syrk_single(rows, d, single, products);
+      for (size_t p = 0; p < d; p++)
+        for (size_t q = 0; q < d; q++) {
+          double sum = 0;
+          for (size_t e = 0; e < rows; e++) sum += a[e * d + p] * a[e * d + q];
+          assert_near(c[p * d + q], b[p * d + q] + (q >= p ? sum : 0), 1e-13);
+          assert_near((double)products[p * d + q], q >= p ? sum : 77, 1e-5);
+        }
+    }
+}
+
+/* A v = w v for each, v orthonormal, w ascending. Of the input only the upper triangle (row-major) is read. */
+static void check_eigen(size_t d, const double *matrix) {
+  double scale = 0;
+  for (size_t i = 0; i < d * d; i++) scale = fmax(scale, fabs(matrix[i]));
+  for (size_t i = 0; i < d; i++)
+    for (size_t j = 0; j < d; j++) b[i * d + j] = j >= i ? matrix[i * d + j] : NAN;
+  assert_int_equal(linalg_eigen(d, d, b, c, w, &faulty_memory), STATUS_OK);
+  for (size_t k = 0; k < d; k++) {
+    const double *v = c + k * d;
+    if (k > 0) assert_true(w[k] >= w[k - 1]);
+    for (size_t i = 0; i < d; i++) {
+      double sum = 0;
+      for (size_t j = 0; j < d; j++) sum += matrix[i * d + j] * v[j];
+      assert_near(sum, w[k] * v[i], 1e-13 * scale * (double)d);
+    }
+    for (size_t other = 0; other <= k; other++) {
+      double product = 0;
+      for (size_t i = 0; i < d; i++) product += v[i] * c[other * d + i];
+      assert_near(product, other == k, 1e-13);
+    }
+  }
+}
+
+TEST(linalg_eigen_random) {
+  static const double SCALES[] = {1, 1e-100, 1e100};
+  struct random r = {random_seed() + 1};
+  for (size_t d = 1; d <= MAX; d += d < 6 ? 1 : 11)
+    for (size_t s = 0; s < COUNT(SCALES); s++) {
+      fill(&r, d * d, a);
+      for (size_t i = 0; i < d; i++)
+        for (size_t j = 0; j <= i; j++) a[i * d + j] = a[j * d + i] *= SCALES[s];
+      check_eigen(d, a);
+    }
+  assert_int_equal(faulty.live, 0);
+}
+
+/* Second differences: 2 - 2 cos(k pi / (n + 1)); all ones: n once, else 0; the identity. */
+TEST(linalg_eigen_closed_forms) {
+  size_t d = 30;
+  memset(a, 0, sizeof a);
+  for (size_t i = 0; i < d; i++) {
+    a[i * d + i] = 2;
+    if (i + 1 < d) a[i * d + i + 1] = a[(i + 1) * d + i] = -1;
+  }
+  check_eigen(d, a);
+  for (size_t k = 0; k < d; k++) assert_near(w[k], 2 - 2 * cos((double)(k + 1) * acos(-1) / (double)(d + 1)), 1e-14);
+  for (size_t i = 0; i < d * d; i++) a[i] = 1;
+  check_eigen(d, a);
+  for (size_t k = 0; k < d; k++) assert_near(w[k], k + 1 == d ? (double)d : 0, 1e-13);
+  for (size_t i = 0; i < d * d; i++) a[i] = i % (d + 1) == 0;
+  check_eigen(d, a);
+  for (size_t k = 0; k < d; k++) assert_near(w[k], 1, 1e-15);
+  memset(a, 0, sizeof a);
+  check_eigen(d, a);
+}
+
+/* The few largest of a large matrix come another way: second differences again, whose vectors are sines. */
+TEST(linalg_eigen_of_the_largest) {
+  enum { D = 1536, COUNT_TOP = 3 };
+  if (is_quick()) skip();
+  double *matrix = calloc(D * D, sizeof *matrix), *vectors = calloc(D * COUNT_TOP, sizeof *vectors), all[D];
+  assert_true(linalg_prefers_top(D, COUNT_TOP) && !linalg_prefers_top(D, D) && !linalg_prefers_top(20, 1));
+  for (size_t i = 0; i < D; i++) {
+    matrix[i * D + i] = 2;
+    if (i + 1 < D) matrix[i * D + i + 1] = -1;
+  }
+  assert_int_equal(linalg_eigen(D, COUNT_TOP, matrix, vectors, all, &faulty_memory), STATUS_OK);
+  for (size_t k = 0; k < D; k++) assert_near(all[k], 2 - 2 * cos((double)(k + 1) * acos(-1) / (D + 1)), 1e-12);
+  for (size_t k = 0; k < COUNT_TOP; k++) { /* sin(i j pi / (D + 1)) */
+    const double *v = vectors + k * D;
+    double angle = (double)(D - COUNT_TOP + k + 1) * acos(-1) / (D + 1), sign = v[0] * sin(angle) < 0 ? -1 : 1;
+    for (size_t i = 0; i < D; i++)
+      assert_near(v[i], sign * sqrt(2.0 / (D + 1)) * sin((double)(i + 1) * angle), 1e-8);
+  }
+  free(matrix);
+  free(vectors);
+  assert_int_equal(faulty.live, 0);
+}
+
+/* L L^T of a known L with a positive diagonal: the factor is L itself. Column-major; the upper triangle is not read. */
+TEST(linalg_cholesky_finds_the_factor) {
+  struct random r = {random_seed() + 2};
+  for (size_t d = 1; d <= MAX; d += 13) {
+    memset(b, 0, sizeof b);
+    for (size_t j = 0; j < d; j++)
+      for (size_t i = j; i < d; i++) b[j * d + i] = i == j ? 2 + random_uniform(&r) : random_normal(&r) / (double)d;
+    for (size_t j = 0; j < d; j++)
+      for (size_t i = 0; i < d; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < d; k++) sum += b[k * d + i] * b[k * d + j];
+        a[j * d + i] = i >= j ? sum : NAN;
+      }
+    assert_int_equal(linalg_cholesky(d, a), STATUS_OK);
+    for (size_t i = 0; i < d * d; i++) assert_near(a[i], b[i], 1e-13);
+    memcpy(c, a, sizeof c);
+    assert_int_equal(linalg_invert_lower(d, c), STATUS_OK);
+    for (size_t i = 0; i < d; i++)
+      for (size_t j = 0; j < d; j++) {
+        double sum = 0;
+        for (size_t k = 0; k < d; k++) sum += b[k * d + i] * c[j * d + k];
+        assert_near(sum, i == j, 1e-13);
+      }
+  }
+}
+
+TEST(linalg_cholesky_refuses) {
+  double indefinite[] = {1, 2, 2, 1}, singular[] = {1, 1, 1, 1}, zero[] = {0}, negative[] = {-4}, lower[] = {1, 5, 0, 0};
+  assert_int_equal(linalg_cholesky(2, indefinite), STATUS_SOLVER);
+  assert_int_equal(linalg_cholesky(2, singular), STATUS_SOLVER);
+  assert_int_equal(linalg_cholesky(1, zero), STATUS_SOLVER);
+  assert_int_equal(linalg_cholesky(1, negative), STATUS_SOLVER);
+  assert_int_equal(linalg_invert_lower(2, lower), STATUS_SOLVER);
+}
+
+TEST(linalg_multiply_transposed_against_loops) {
+  struct random r = {random_seed() + 3};
+  for (size_t n = 1; n < 20; n += 6)
+    for (size_t k = 1; k < 20; k += 6) {
+      fill(&r, n * k, a);
+      fill(&r, n * k, b);
+      for (size_t i = 0; i < n * n; i++) c[i] = NAN; /* is overwritten, not added to */
+      linalg_multiply_transposed(n, k, a, b, c);
+      for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) {
+          double sum = 0;
+          for (size_t e = 0; e < k; e++) sum += a[e * n + i] * b[e * n + j];
+          assert_near(c[j * n + i], sum, 1e-13);
+        }
+    }
+}
+
+/* P K = I, and K P symmetric: with K of full column rank these define it. */
+TEST(linalg_pseudo_inverse_by_definition) {
+  struct random r = {random_seed() + 4};
+  for (size_t d = 1; d <= MAX; d += 13)
+    for (size_t k = 1; k <= d; k += 5) {
+      fill(&r, d * k, a);
+      if (k == d) /* a square one at random may be badly conditioned */
+        for (size_t i = 0; i < d; i++) a[i * k + i] += 20;
+      assert_int_equal(linalg_pseudo_inverse(d, k, a, b, &faulty_memory), STATUS_OK);
+      for (size_t i = 0; i < k; i++)
+        for (size_t j = 0; j < k; j++) {
+          double sum = 0;
+          for (size_t e = 0; e < d; e++) sum += b[i * d + e] * a[e * k + j];
+          assert_near(sum, i == j, 1e-9);
+        }
+      for (size_t i = 0; i < d; i++)
+        for (size_t j = 0; j < d; j++) {
+          c[i * d + j] = 0;
+          for (size_t e = 0; e < k; e++) c[i * d + j] += a[i * k + e] * b[e * d + j];
+        }
+      for (size_t i = 0; i < d; i++)
+        for (size_t j = 0; j < d; j++) assert_near(c[i * d + j], c[j * d + i], 1e-9);
+    }
+  static const double K[] = {3, 0, 4, 0, 0, 2}, EXPECTED[] = {0.12, 0.16, 0, 0, 0, 0.5};
+  assert_int_equal(linalg_pseudo_inverse(3, 2, K, b, &faulty_memory), STATUS_OK);
+  for (size_t i = 0; i < 6; i++) assert_near(b[i], EXPECTED[i], 1e-15);
+}
+
+TEST(linalg_pseudo_inverse_of_dependent_columns) {
+  static const double ZERO_COLUMN[] = {1, 0, 2, 0, 3, 0}, TWICE[] = {1, 2, 2, 4, 3, 6}, NOTHING[] = {0, 0};
+  struct random r = {random_seed() + 5};
+  assert_int_equal(linalg_pseudo_inverse(3, 2, ZERO_COLUMN, b, &faulty_memory), STATUS_SOLVER);
+  assert_int_equal(linalg_pseudo_inverse(3, 2, TWICE, b, &faulty_memory), STATUS_SOLVER);
+  assert_int_equal(linalg_pseudo_inverse(2, 1, NOTHING, b, &faulty_memory), STATUS_SOLVER);
+  for (int i = 0; i < 50; i++) { /* the last column is the sum of the others, rounded to float32 like a kernel is */
+    for (size_t row = 0; row < 10; row++) {
+      double sum = 0;
+      for (size_t column = 0; column < 4; column++) sum += a[row * 5 + column] = (float)random_normal(&r);
+      a[row * 5 + 4] = (float)sum;
+    }
+    assert_int_equal(linalg_pseudo_inverse(10, 5, a, b, &faulty_memory), STATUS_SOLVER);
+  }
+  assert_int_equal(faulty.live, 0);
+}
+
+/* Four threads at once: OpenBLAS alone would give wrong answers in some builds. Asserts are for the main thread. */
+struct job {
+  pthread_t thread;
+  double matrix[20 * 20], vectors[20 * 20], w[20];
+  enum status rc;
+};
+
+static void *plain_alloc(uint64_t bytes) {
+  return malloc(bytes);
+}
+static void *plain_resize(void *block, uint64_t bytes) {
+  return realloc(block, bytes);
+}
+static const struct memory plain_memory = {plain_alloc, plain_resize, free};
+
+static void *solve_often(void *p) {
+  struct job *job = p;
+  for (int i = 0; i < 50 && job->rc == STATUS_OK; i++)
+    job->rc = linalg_eigen(20, 20, job->matrix, job->vectors, job->w, &plain_memory);
+  return NULL;
+}
+
+TEST(linalg_from_several_threads) {
+  static struct job jobs[4];
+  struct random r = {random_seed() + 6};
+  for (size_t t = 0; t < COUNT(jobs); t++) {
+    fill(&r, 400, jobs[t].matrix);
+    assert_int_equal(pthread_create(&jobs[t].thread, NULL, solve_often, &jobs[t]), 0);
+  }
+  for (size_t t = 0; t < COUNT(jobs); t++) pthread_join(jobs[t].thread, NULL);
+  for (size_t t = 0; t < COUNT(jobs); t++) {
+    assert_int_equal(jobs[t].rc, STATUS_OK);
+    for (size_t i = 0; i < 20; i++)
+      for (size_t j = 0; j < i; j++) jobs[t].matrix[i * 20 + j] = jobs[t].matrix[j * 20 + i];
+    check_eigen(20, jobs[t].matrix);
+    for (size_t i = 0; i < 20; i++) assert_near(jobs[t].w[i], w[i], 1e-13);
+  }
+}
+
+/* A fork while another thread holds the lock: the child can compute, and so can the parent afterwards. */
+TEST(linalg_survives_fork) {
+  static struct job job;
+  struct random r = {random_seed() + 7};
+  fill(&r, 400, job.matrix);
+  memcpy(a, job.matrix, sizeof job.matrix);
+  linalg_syrk(20, 20, a, b); /* installs the handlers */
+  assert_int_equal(pthread_create(&job.thread, NULL, solve_often, &job), 0);
+  for (int i = 0; i < 10; i++) {
+    int status = -1;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+      alarm(60); /* a deadlock would hang */
+      _exit(linalg_eigen(20, 20, a, c, w, &plain_memory) == STATUS_OK ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+  }
+  pthread_join(job.thread, NULL);
+  assert_int_equal(job.rc, STATUS_OK);
+}
+
+static enum status eigen_once(void) {
+  return linalg_eigen(5, 5, a, c, w, &faulty_memory);
+}
+
+static enum status eigen_largest_once(void) {
+  enum { D = 1536 };
+  double *matrix = calloc(D * D, sizeof *matrix), *out = calloc(D * 2, sizeof *out);
+  for (size_t i = 0; i < D; i++) matrix[i * D + i] = (double)i;
+  enum status rc = linalg_eigen(D, 1, matrix, out, out + D, &faulty_memory);
+  free(matrix);
+  free(out);
+  return rc;
+}
+
+static enum status pseudo_inverse_once(void) {
+  return linalg_pseudo_inverse(5, 2, a, b, &faulty_memory);
+}
+
+TEST(linalg_out_of_memory) {
+  struct random r = {random_seed() + 8};
+  fill(&r, 25, a);
+  assert_in_range(faulty_exhaust(eigen_once), 1, 5);
+  assert_in_range(faulty_exhaust(pseudo_inverse_once), 1, 5);
+  if (!is_quick()) assert_in_range(faulty_exhaust(eigen_largest_once), 1, 5);
+}
+
+UNIT_MAIN(cmocka_unit_test(linalg_names_itself), cmocka_unit_test(linalg_syrk_against_loops),
+          cmocka_unit_test(linalg_eigen_random), cmocka_unit_test(linalg_eigen_closed_forms),
+          cmocka_unit_test(linalg_eigen_of_the_largest), cmocka_unit_test(linalg_cholesky_finds_the_factor),
+          cmocka_unit_test(linalg_cholesky_refuses), cmocka_unit_test(linalg_multiply_transposed_against_loops),
+          cmocka_unit_test(linalg_pseudo_inverse_by_definition),
+          cmocka_unit_test(linalg_pseudo_inverse_of_dependent_columns), cmocka_unit_test(linalg_from_several_threads),
+          cmocka_unit_test(linalg_survives_fork), cmocka_unit_test(linalg_out_of_memory))

@@ -1,0 +1,339 @@
+/* core/pool: the six poolings against sums in long double, windows against sums from scratch, and faults. */
+#include "core/pool.h"
+
+#include <float.h>
+
+#include "faulty_memory.h"
+
+#define DIM 37
+#define ROWS 50
+
+static struct pool pool;
+
+static void begin(enum pool_mode mode, size_t dim) {
+  assert_int_equal(pool_init(&pool, mode, dim, &faulty_memory), STATUS_OK);
+}
+
+static void end(void) {
+  pool_clear(&pool);
+  pool_clear(&pool); /* harmless twice */
+  assert_int_equal(faulty.live, 0);
+}
+
+static void value(float *out) {
+  size_t index = 99;
+  assert_false(pool_is_empty(&pool));
+  assert_int_equal(pool_value(&pool, out, &index), STATUS_OK);
+}
+
+/* Rows, and weights that are 0 now and then, 1 now and then. */
+static void fill(struct random *r, float rows[ROWS][DIM], double weights[ROWS]) {
+  for (size_t i = 0; i < ROWS; i++) {
+    size_t kind = random_below(r, 4);
+    weights[i] = kind == 0 ? 0 : kind == 1 ? 1 : 3 * random_uniform(r);
+    for (size_t j = 0; j < DIM; j++) rows[i][j] = (float)(10 + random_normal(r));
+  }
+  weights[7] = 0.5;
+}
+
+/* sum(w x) / sum(w), or / sqrt(sum(w)). */
+static void check_sums(enum pool_mode mode, float rows[ROWS][DIM], const double *weights) {
+  float out[DIM];
+  value(out);
+  for (size_t j = 0; j < DIM; j++) {
+    long double sum = 0, weight = 0;
+    for (size_t i = 0; i < ROWS; i++) {
+      long double w = mode == POOL_POSITION_MEAN ? weights[i] * (double)(i + 1) : weights[i];
+      sum += w * rows[i][j];
+      weight += w;
+    }
+    long double expected = mode == POOL_MEAN_SQRT_LEN ? sum / sqrtl(weight) : sum / weight;
+    assert_near(out[j], (double)expected, 1e-7 * (double)expected);
+  }
+}
+
+TEST(pool_sums_against_long_double) {
+  static const enum pool_mode MODES[] = {POOL_MEAN, POOL_POSITION_MEAN, POOL_MEAN_SQRT_LEN};
+  struct random r = {random_seed()};
+  static float rows[ROWS][DIM];
+  double weights[ROWS];
+  for (size_t m = 0; m < COUNT(MODES); m++) {
+    fill(&r, rows, weights);
+    begin(MODES[m], DIM);
+    for (size_t i = 0; i < ROWS; i++) {
+      double w = MODES[m] == POOL_POSITION_MEAN ? weights[i] * (double)(i + 1) : weights[i];
+      assert_int_equal(pool_add(&pool, rows[i], w, (int64_t)i + 1), STATUS_OK);
+    }
+    check_sums(MODES[m], rows, weights);
+    end();
+  }
+}
+
+/* Small integers, whose sums are exact: weighted mean (1*1 + 3*5) / 4, mean with sqrt(4) below. */
+TEST(pool_closed_forms) {
+  float out[2];
+  begin(POOL_MEAN, 2);
+  pool_add(&pool, (float[]){1, -2}, 1, 0);
+  pool_add(&pool, (float[]){5, 6}, 3, 0);
+  value(out);
+  assert_same_float(out[0], 4);
+  assert_same_float(out[1], 4);
+  end();
+  begin(POOL_MEAN_SQRT_LEN, 2);
+  for (int i = 0; i < 4; i++) pool_add(&pool, (float[]){(float)i, 1}, 1, 0);
+  value(out);
+  assert_same_float(out[0], 3);
+  assert_same_float(out[1], 2);
+  end();
+  begin(POOL_POSITION_MEAN, 2); /* (1*7 + 2*1 + 3*1) / 6 */
+  for (int i = 0; i < 3; i++) pool_add(&pool, (float[]){i == 0 ? 7 : 1, 3}, i + 1, i + 1);
+  value(out);
+  assert_same_float(out[0], 2);
+  assert_same_float(out[1], 3);
+  end();
+}
+
+TEST(pool_sums_in_row_order) {
+  float out[1];
+  begin(POOL_MEAN, 1); /* float64 in row order: 2^53 + 1 + 1 stays 2^53, 1 + 1 + 2^53 does not */
+  pool_add(&pool, (float[]){0x1p53f}, 1, 0);
+  pool_add(&pool, (float[]){1}, 1, 0);
+  pool_add(&pool, (float[]){1}, 1, 0);
+  pool_add(&pool, (float[]){-0x1p53f}, 1, 0);
+  value(out);
+  assert_same_float(out[0], 0);
+  end();
+  begin(POOL_MEAN, 1);
+  pool_add(&pool, (float[]){1}, 1, 0);
+  pool_add(&pool, (float[]){1}, 1, 0);
+  pool_add(&pool, (float[]){0x1p53f}, 1, 0);
+  pool_add(&pool, (float[]){-0x1p53f}, 1, 0);
+  value(out);
+  assert_same_float(out[0], 0.5);
+  end();
+}
+
+TEST(pool_max_of_rows) {
+  struct random r = {random_seed() + 1};
+  static float rows[ROWS][DIM];
+  double weights[ROWS];
+  float out[DIM], expected[DIM];
+  fill(&r, rows, weights);
+  begin(POOL_MAX, DIM);
+  for (size_t j = 0; j < DIM; j++) expected[j] = -FLT_MAX;
+  for (size_t i = 0; i < ROWS; i++) {
+    for (size_t j = 0; j < DIM; j++) rows[i][j] -= 20; /* all negative: nothing may be taken as 0 */
+    assert_int_equal(pool_add(&pool, rows[i], weights[i], 0), STATUS_OK);
+    for (size_t j = 0; j < DIM && weights[i] > 0; j++) expected[j] = fmaxf(expected[j], rows[i][j]);
+  }
+  value(out);
+  assert_memory_equal(out, expected, sizeof out);
+  end();
+}
+
+TEST(pool_first_and_last) {
+  static const int64_t POSITIONS[] = {5, -3, 9, INT64_MIN, INT64_MAX, 0};
+  static const double MASKS[] = {1, 1, 0.5, 0, 0, 1};
+  float out[1];
+  for (int last = 0; last < 2; last++) {
+    begin(last ? POOL_LAST : POOL_CLS, 1);
+    for (size_t i = 0; i < COUNT(POSITIONS); i++)
+      assert_int_equal(pool_add(&pool, (float[]){(float)i}, MASKS[i], POSITIONS[i]), STATUS_OK);
+    value(out);
+    assert_same_float(out[0], last ? 2 : 1);
+    end();
+  }
+}
+
+/* Two rows that tie for the extreme position are refused; a tie elsewhere, or one that is beaten later, is not. */
+TEST(pool_ties) {
+  float out[1];
+  size_t index;
+  begin(POOL_CLS, 1);
+  pool_add(&pool, (float[]){1}, 1, 4);
+  pool_add(&pool, (float[]){2}, 1, 4);
+  assert_int_equal(pool_value(&pool, out, &index), STATUS_DUPLICATE);
+  pool_add(&pool, (float[]){3}, 1, 5);
+  assert_int_equal(pool_value(&pool, out, &index), STATUS_DUPLICATE);
+  pool_add(&pool, (float[]){4}, 1, 3);
+  value(out);
+  assert_same_float(out[0], 4);
+  pool_add(&pool, (float[]){5}, 1, 4);
+  value(out);
+  assert_same_float(out[0], 4);
+  pool_add(&pool, (float[]){5}, 0, 3); /* masked */
+  value(out);
+  end();
+  begin(POOL_LAST, 1);
+  pool_add(&pool, (float[]){1}, 1, INT64_MAX);
+  pool_add(&pool, (float[]){2}, 1, INT64_MIN);
+  value(out);
+  assert_same_float(out[0], 1);
+  pool_add(&pool, (float[]){3}, 1, INT64_MAX);
+  assert_int_equal(pool_value(&pool, out, &index), STATUS_DUPLICATE);
+  end();
+}
+
+TEST(pool_empty) {
+  for (int mode = 0; mode < POOL_MODE_COUNT; mode++) {
+    begin((enum pool_mode)mode, 2);
+    assert_true(pool_is_empty(&pool));
+    assert_int_equal(pool_add(&pool, (float[]){1, 2}, 0, 1), STATUS_OK);
+    assert_true(pool_is_empty(&pool));
+    assert_int_equal(pool_add(&pool, (float[]){1, 2}, 1, 1), STATUS_OK);
+    assert_false(pool_is_empty(&pool));
+    end();
+  }
+}
+
+/* In every mode, at every element, masked or not. */
+TEST(pool_not_finite) {
+  static const uint32_t BAD[] = {0x7f800000, 0xff800000, 0x7fc00000, 0xff800001};
+  static const double WEIGHTS[] = {0, 1, 0.5};
+  for (int mode = 0; mode < POOL_MODE_COUNT; mode++)
+    for (size_t at = 0; at < DIM; at++)
+      for (size_t b = 0; b < COUNT(BAD); b++)
+        for (size_t w = 0; w < COUNT(WEIGHTS); w++) {
+          float v[DIM] = {0};
+          begin((enum pool_mode)mode, DIM);
+          v[at] = float_of(BAD[b]);
+          assert_int_equal(pool_add(&pool, v, WEIGHTS[w], 1), STATUS_NOT_FINITE);
+          end();
+        }
+  float v[1] = {NAN};
+  begin(POOL_MEAN, 1);
+  assert_int_equal(pool_begin_window(&pool), STATUS_OK);
+  assert_int_equal(pool_add(&pool, v, 1, 0), STATUS_NOT_FINITE);
+  end();
+}
+
+TEST(pool_overflow) {
+  float out[2];
+  size_t index = 99;
+  begin(POOL_MEAN_SQRT_LEN, 2);
+  for (int i = 0; i < 4; i++) pool_add(&pool, (float[]){1, FLT_MAX}, 1, 0);
+  assert_int_equal(pool_value(&pool, out, &index), STATUS_OVERFLOW);
+  assert_int_equal(index, 1);
+  end();
+  begin(POOL_MEAN, 2); /* the sum is beyond float32, the mean is not */
+  for (int i = 0; i < 4; i++) pool_add(&pool, (float[]){-FLT_MAX, FLT_MAX}, 1, 0);
+  value(out);
+  assert_same_float(out[0], -FLT_MAX);
+  assert_same_float(out[1], FLT_MAX);
+  end();
+}
+
+/* Every frame of a window that slides over the rows, against sums from scratch. */
+TEST(pool_window_against_long_double) {
+  struct random r = {random_seed() + 2};
+  static float rows[ROWS][DIM];
+  double weights[ROWS];
+  fill(&r, rows, weights);
+  for (size_t width = 1; width < 12; width += 5) {
+    begin(POOL_MEAN, DIM);
+    for (size_t i = 0; i < ROWS; i++) {
+      if (i >= width) {
+        assert_int_equal(pool_begin_window(&pool), STATUS_OK);
+        pool_remove(&pool, rows[i - width], weights[i - width]);
+      }
+      assert_int_equal(pool_add(&pool, rows[i], weights[i], 0), STATUS_OK);
+      long double weight = 0;
+      size_t first = i + 1 > width ? i + 1 - width : 0;
+      for (size_t k = first; k <= i; k++) weight += weights[k];
+      assert_int_equal(pool_is_empty(&pool), weight == 0);
+      if (weight == 0) continue;
+      float out[DIM];
+      value(out);
+      for (size_t j = 0; j < DIM; j++) {
+        long double sum = 0;
+        for (size_t k = first; k <= i; k++) sum += weights[k] * rows[k][j];
+        assert_near(out[j], (double)(sum / weight), 1e-6);
+      }
+    }
+    end();
+  }
+}
+
+/* A row that leaves takes away what it brought, even if it was 2^50 times as large as the others. */
+TEST(pool_window_forgets) {
+  float out[1];
+  begin(POOL_MEAN, 1);
+  assert_int_equal(pool_begin_window(&pool), STATUS_OK);
+  for (int i = 1; i < 20; i++) {
+    float large = (float)ldexp(1 + i / 32.0, 50);
+    pool_add(&pool, &large, 1, 0);
+    pool_add(&pool, (float[]){(float)i}, 1, 0);
+    pool_remove(&pool, &large, 1);
+    value(out);
+    assert_same_float(out[0], (float)(i + 1) / 2); /* the mean of 1 .. i */
+  }
+  end();
+}
+
+/* The weights as well; and the last row that leaves leaves nothing. */
+TEST(pool_window_of_weights) {
+  float out[1];
+  begin(POOL_MEAN, 1);
+  assert_int_equal(pool_begin_window(&pool), STATUS_OK);
+  pool_add(&pool, (float[]){3}, 0x1p60, 0);
+  pool_add(&pool, (float[]){5}, 1, 0);
+  pool_add(&pool, (float[]){8}, 0.5, 0);
+  pool_remove(&pool, (float[]){3}, 0x1p60);
+  value(out);
+  assert_same_float(out[0], 6);
+  pool_remove(&pool, (float[]){5}, 1);
+  pool_remove(&pool, (float[]){5}, 0); /* never counted */
+  value(out);
+  assert_same_float(out[0], 8);
+  pool_remove(&pool, (float[]){8}, 0.5);
+  assert_true(pool_is_empty(&pool));
+  pool_add(&pool, (float[]){0.1f}, 0.25, 0);
+  value(out);
+  assert_same_float(out[0], 0.1f);
+  end();
+}
+
+TEST(pool_unaligned) {
+  static const float V[3] = {1.5f, -2, 7};
+  char bytes[sizeof V + 1];
+  memcpy(bytes + 1, V, sizeof V);
+  for (int mode = 0; mode < POOL_MODE_COUNT; mode++) {
+    float out[3];
+    begin((enum pool_mode)mode, 3);
+    assert_int_equal(pool_add(&pool, bytes + 1, 1, 1), STATUS_OK);
+    value(out);
+    assert_memory_equal(out, V, sizeof V);
+    end();
+  }
+}
+
+static enum pool_mode faulty_mode;
+
+static enum status pool_once(void) {
+  struct pool p = {0};
+  size_t index;
+  float out[3];
+  enum status rc = pool_init(&p, faulty_mode, 3, &faulty_memory);
+  if (rc == STATUS_OK) rc = pool_add(&p, (float[]){1, 2, 3}, 1, 1);
+  if (rc == STATUS_OK && faulty_mode == POOL_MEAN) rc = pool_begin_window(&p);
+  if (rc == STATUS_OK) rc = pool_value(&p, out, &index);
+  pool_clear(&p);
+  return rc;
+}
+
+TEST(pool_out_of_memory) {
+  for (int mode = 0; mode < POOL_MODE_COUNT; mode++) {
+    faulty_mode = (enum pool_mode)mode;
+    assert_int_equal(faulty_exhaust(pool_once), mode == POOL_MEAN ? 2 : 1);
+  }
+  struct pool zeroed = {0};
+  pool_clear(&zeroed);
+}
+
+UNIT_MAIN(cmocka_unit_test(pool_sums_against_long_double), cmocka_unit_test(pool_closed_forms),
+          cmocka_unit_test(pool_sums_in_row_order), cmocka_unit_test(pool_max_of_rows),
+          cmocka_unit_test(pool_first_and_last), cmocka_unit_test(pool_ties), cmocka_unit_test(pool_empty),
+          cmocka_unit_test(pool_not_finite), cmocka_unit_test(pool_overflow),
+          cmocka_unit_test(pool_window_against_long_double), cmocka_unit_test(pool_window_forgets),
+          cmocka_unit_test(pool_window_of_weights), cmocka_unit_test(pool_unaligned),
+          cmocka_unit_test(pool_out_of_memory))
