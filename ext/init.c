@@ -8,6 +8,7 @@
 #include "core/kernel.h"
 #include "core/workers.h"
 #include "functions/models.h"
+#include "functions/tables.h"
 
 #ifdef WHITEN_STATIC
 #define SQLITE_EXTENSION_INIT2(api) (void)(api)
@@ -39,27 +40,36 @@ static int register_function(sqlite3 *db, const struct function *f, struct conne
   return SQLITE_OK;
 }
 
-static int register_module(sqlite3 *db, const struct module *m, struct connection *connection) {
+static void table_binding_free(void *p) {
+  struct table_binding *binding = p;
+  connection_release(binding->connection);
+  sqlite3_free(binding);
+}
+
+static int register_table(sqlite3 *db, const struct table_shape *shape, struct connection *connection) {
+  struct table_binding *binding = sqlite3_malloc64(sizeof *binding);
+  if (binding == NULL) return SQLITE_NOMEM;
+  *binding = (struct table_binding){shape, connection};
   connection->references++;
-  return sqlite3_create_module_v2(db, m->name, m->methods, connection, connection_release);
+  return sqlite3_create_module_v2(db, shape->name, shape->methods, binding, table_binding_free);
 }
 
 static int register_all(sqlite3 *db, struct connection *connection, const char **name) {
   static const struct function *const FUNCTIONS[] = {embedding_functions, similarity_functions, pool_functions,
                                                      whiten_functions,    fit_functions,        stats_functions,
                                                      config_functions};
-  static const struct module *const MODULES[] = {spectrum_modules, rows_modules, topk_modules, join_modules};
+  static const struct table_shape *const TABLES[] = {&whiten_spectrum_table, &whiten_rows_table, &cosine_topk_table,
+                                                    &cosine_join_table};
   int rc = SQLITE_OK;
   for (size_t t = 0; t < sizeof FUNCTIONS / sizeof *FUNCTIONS; t++)
     for (const struct function *f = FUNCTIONS[t]; rc == SQLITE_OK && f->name != NULL; f++) {
       *name = f->name;
       rc = register_function(db, f, connection);
     }
-  for (size_t t = 0; t < sizeof MODULES / sizeof *MODULES; t++)
-    for (const struct module *m = MODULES[t]; rc == SQLITE_OK && m->name != NULL; m++) {
-      *name = m->name;
-      rc = register_module(db, m, connection);
-    }
+  for (size_t t = 0; rc == SQLITE_OK && t < sizeof TABLES / sizeof *TABLES; t++) {
+    *name = TABLES[t]->name;
+    rc = register_table(db, TABLES[t], connection);
+  }
   return rc;
 }
 

@@ -26,12 +26,6 @@ struct function {
   void (*inverse)(sqlite3_context *, int, sqlite3_value **);
 };
 
-/* A table-valued function. */
-struct module {
-  const char *name;
-  const sqlite3_module *methods;
-};
-
 /* What the whole connection shares. See models.h. */
 struct connection;
 
@@ -44,6 +38,8 @@ struct binding {
 /* The tables, each ended by a row without a name. */
 extern const struct function embedding_functions[], similarity_functions[], pool_functions[], whiten_functions[],
     fit_functions[], stats_functions[], config_functions[];
-extern const struct module spectrum_modules[], rows_modules[], topk_modules[], join_modules[];
+/* The table-valued functions: see tables.h. */
+struct table_shape;
+extern const struct table_shape whiten_spectrum_table, whiten_rows_table, cosine_topk_table, cosine_join_table;
 
 #endif

@@ -18,10 +18,6 @@ enum { ROWID, VECTOR, MODEL };
 enum { SLICE = 64, FIRST_BLOCK = SLICE, LARGEST_BLOCK = 1024, BLOCK_ELEMENTS = 1 << 20 };
 
 static const char *const ARGUMENTS[] = {"model", "table", "column", NULL};
-static const struct table_shape SHAPE = {
-    .name = "whiten_rows",
-    .declaration = "CREATE TABLE x(rowid INTEGER, vector BLOB, arg_model HIDDEN, arg_table HIDDEN, arg_column HIDDEN)",
-    .first_argument = MODEL, .order_column = ROWID, .arguments = ARGUMENTS};
 
 /* Rows on their way: read, then transformed, then handed out. */
 struct block {
@@ -77,7 +73,7 @@ static int read_row(struct call *call, struct cursor *cursor, struct block *bloc
 /* Reads the next block and hands it to the workers. */
 static void start_block(struct cursor *cursor) {
   struct table *table = (struct table *)cursor->base.pVtab;
-  struct call call = call_of_table(SHAPE.name, table->connection, &cursor->message);
+  struct call call = call_of_table(table->shape->name, table->connection, &cursor->message);
   struct block *block = &cursor->blocks[!cursor->current];
   block->count = block->vectors = 0;
   while (!cursor->at_end && block->count < cursor->capacity && read_row(&call, cursor, block)) continue;
@@ -130,20 +126,6 @@ static void reset(struct cursor *cursor) {
   cursor->at_end = cursor->current = cursor->failed = 0;
   sqlite3_free(cursor->message);
   cursor->message = NULL;
-}
-
-static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
-  (void)argc, (void)argv, (void)error;
-  return table_connect(db, aux, &SHAPE, vtab);
-}
-
-static int open_cursor(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
-  (void)vtab;
-  struct cursor *cursor = sqlite3_malloc64(sizeof *cursor);
-  if (cursor == NULL) return SQLITE_NOMEM;
-  memset(cursor, 0, sizeof *cursor);
-  *out = &cursor->base;
-  return SQLITE_OK;
 }
 
 static int close_cursor(sqlite3_vtab_cursor *base) {
@@ -212,9 +194,10 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
   return SQLITE_OK;
 }
 
-static const sqlite3_module METHODS = {.xConnect = connect, .xBestIndex = table_best_index,
-                                       .xDisconnect = table_disconnect, .xOpen = open_cursor, .xClose = close_cursor,
-                                       .xFilter = filter, .xNext = next, .xEof = is_at_end, .xColumn = column,
-                                       .xRowid = rowid};
+static const sqlite3_module METHODS = {TABLE_METHODS, .xClose = close_cursor, .xFilter = filter, .xNext = next,
+                                       .xEof = is_at_end, .xColumn = column, .xRowid = rowid};
 
-const struct module rows_modules[] = {{"whiten_rows", &METHODS}, {NULL, NULL}};
+const struct table_shape whiten_rows_table = {
+    .name = "whiten_rows", .methods = &METHODS, .cursor_bytes = sizeof(struct cursor),
+    .declaration = "CREATE TABLE x(rowid INTEGER, vector BLOB, arg_model HIDDEN, arg_table HIDDEN, arg_column HIDDEN)",
+    .first_argument = MODEL, .order_column = ROWID, .arguments = ARGUMENTS};

@@ -12,24 +12,6 @@ struct cursor {
 };
 
 static const char *const ARGUMENTS[] = {"model", NULL};
-static const struct table_shape SHAPE = {
-    .name = "whiten_spectrum",
-    .declaration = "CREATE TABLE x(component INTEGER, eigenvalue REAL, ratio REAL, cumulative REAL, arg_model HIDDEN)",
-    .innocuous = 1, .first_argument = MODEL, .order_column = COMPONENT, .arguments = ARGUMENTS};
-
-static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
-  (void)argc, (void)argv, (void)error;
-  return table_connect(db, aux, &SHAPE, vtab);
-}
-
-static int open_cursor(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
-  (void)vtab;
-  struct cursor *cursor = sqlite3_malloc64(sizeof *cursor);
-  if (cursor == NULL) return SQLITE_NOMEM;
-  *cursor = (struct cursor){.row = 0};
-  *out = &cursor->base;
-  return SQLITE_OK;
-}
 
 static int close_cursor(sqlite3_vtab_cursor *base) {
   struct cursor *cursor = (struct cursor *)base;
@@ -90,8 +72,10 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
   return SQLITE_OK;
 }
 
-static const sqlite3_module METHODS = {.xConnect = connect, .xBestIndex = table_best_index, .xDisconnect = table_disconnect,
-                                       .xOpen = open_cursor, .xClose = close_cursor, .xFilter = filter, .xNext = next,
+static const sqlite3_module METHODS = {TABLE_METHODS, .xClose = close_cursor, .xFilter = filter, .xNext = next,
                                        .xEof = is_at_end, .xColumn = column, .xRowid = rowid};
 
-const struct module spectrum_modules[] = {{"whiten_spectrum", &METHODS}, {NULL, NULL}};
+const struct table_shape whiten_spectrum_table = {
+    .name = "whiten_spectrum", .methods = &METHODS, .cursor_bytes = sizeof(struct cursor),
+    .declaration = "CREATE TABLE x(component INTEGER, eigenvalue REAL, ratio REAL, cumulative REAL, arg_model HIDDEN)",
+    .innocuous = 1, .first_argument = MODEL, .order_column = COMPONENT, .arguments = ARGUMENTS};

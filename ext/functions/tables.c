@@ -1,19 +1,31 @@
 /* See tables.h. */
 #include "tables.h"
 
-int table_connect(sqlite3 *db, void *aux, const struct table_shape *shape, sqlite3_vtab **vtab) {
-  int rc = sqlite3_declare_vtab(db, shape->declaration);
+#include <string.h>
+
+int table_connect(sqlite3 *db, void *p, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
+  const struct table_binding *binding = p;
+  (void)argc, (void)argv, (void)error;
+  int rc = sqlite3_declare_vtab(db, binding->shape->declaration);
   if (rc != SQLITE_OK) return rc;
-  sqlite3_vtab_config(db, shape->innocuous ? SQLITE_VTAB_INNOCUOUS : SQLITE_VTAB_DIRECTONLY);
+  sqlite3_vtab_config(db, binding->shape->innocuous ? SQLITE_VTAB_INNOCUOUS : SQLITE_VTAB_DIRECTONLY);
   struct table *table = sqlite3_malloc64(sizeof *table);
   if (table == NULL) return SQLITE_NOMEM;
-  *table = (struct table){.shape = shape, .connection = aux, .db = db};
+  *table = (struct table){.shape = binding->shape, .connection = binding->connection, .db = db};
   *vtab = &table->base;
   return SQLITE_OK;
 }
 
 int table_disconnect(sqlite3_vtab *vtab) {
   sqlite3_free(vtab);
+  return SQLITE_OK;
+}
+
+int table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **cursor) {
+  uint64_t bytes = ((struct table *)vtab)->shape->cursor_bytes;
+  *cursor = sqlite3_malloc64(bytes);
+  if (*cursor == NULL) return SQLITE_NOMEM;
+  memset(*cursor, 0, bytes);
   return SQLITE_OK;
 }
 

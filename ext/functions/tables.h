@@ -11,6 +11,8 @@
 /* What a table-valued function is. */
 struct table_shape {
   const char *name;
+  const sqlite3_module *methods;
+  uint64_t cursor_bytes;        /* of its cursor, which begins with sqlite3_vtab_cursor and is zeroed when opened */
   const char *declaration;      /* CREATE TABLE x(...) */
   int innocuous;                /* harmless even in the schema of a hostile database; else for top-level SQL alone */
   int first_argument;           /* column of the first argument */
@@ -18,7 +20,13 @@ struct table_shape {
   const char *const *arguments; /* their names, ended by NULL */
 };
 
-/* The virtual table: it belongs to a connection. */
+/* The user data of a module. */
+struct table_binding {
+  const struct table_shape *shape;
+  struct connection *connection;
+};
+
+/* The virtual table. */
 struct table {
   sqlite3_vtab base;
   const struct table_shape *shape;
@@ -26,12 +34,13 @@ struct table {
   sqlite3 *db;
 };
 
-/* `aux` is the connection of the module. */
-int table_connect(sqlite3 *db, void *aux, const struct table_shape *shape, sqlite3_vtab **vtab);
+/* Methods that all share. table_best_index passes the arguments to xFilter, in order. */
+int table_connect(sqlite3 *db, void *binding, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error);
 int table_disconnect(sqlite3_vtab *vtab);
-
-/* xBestIndex: passes the arguments to xFilter, in order. */
 int table_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info);
+int table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **cursor);
+#define TABLE_METHODS \
+  .xConnect = table_connect, .xDisconnect = table_disconnect, .xBestIndex = table_best_index, .xOpen = table_open
 
 /* Where the errors of a query on the table go. */
 struct call table_call(sqlite3_vtab *vtab);

@@ -15,31 +15,12 @@
 enum { ROWID, SIMILARITY, TABLE };
 
 static const char *const ARGUMENTS[] = {"table", "column", "query", "k", NULL};
-static const struct table_shape SHAPE = {
-    .name = "cosine_topk",
-    .declaration = "CREATE TABLE x(rowid INTEGER, similarity REAL, arg_table HIDDEN, arg_column HIDDEN, "
-                   "arg_query HIDDEN, arg_k HIDDEN)",
-    .first_argument = TABLE, .order_column = SIMILARITY, .order_desc = 1, .arguments = ARGUMENTS};
 
 struct cursor {
   sqlite3_vtab_cursor base;
   struct topk topk;
   size_t row;
 };
-
-static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
-  (void)argc, (void)argv, (void)error;
-  return table_connect(db, aux, &SHAPE, vtab);
-}
-
-static int open_cursor(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
-  (void)vtab;
-  struct cursor *cursor = sqlite3_malloc64(sizeof *cursor);
-  if (cursor == NULL) return SQLITE_NOMEM;
-  *cursor = (struct cursor){.row = 0};
-  *out = &cursor->base;
-  return SQLITE_OK;
-}
 
 static int close_cursor(sqlite3_vtab_cursor *base) {
   struct cursor *cursor = (struct cursor *)base;
@@ -115,9 +96,11 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
   return SQLITE_OK;
 }
 
-static const sqlite3_module METHODS = {.xConnect = connect, .xBestIndex = table_best_index,
-                                       .xDisconnect = table_disconnect, .xOpen = open_cursor, .xClose = close_cursor,
-                                       .xFilter = filter, .xNext = next, .xEof = is_at_end, .xColumn = column,
-                                       .xRowid = rowid};
+static const sqlite3_module METHODS = {TABLE_METHODS, .xClose = close_cursor, .xFilter = filter, .xNext = next,
+                                       .xEof = is_at_end, .xColumn = column, .xRowid = rowid};
 
-const struct module topk_modules[] = {{"cosine_topk", &METHODS}, {NULL, NULL}};
+const struct table_shape cosine_topk_table = {
+    .name = "cosine_topk", .methods = &METHODS, .cursor_bytes = sizeof(struct cursor),
+    .declaration = "CREATE TABLE x(rowid INTEGER, similarity REAL, arg_table HIDDEN, arg_column HIDDEN, "
+                   "arg_query HIDDEN, arg_k HIDDEN)",
+    .first_argument = TABLE, .order_column = SIMILARITY, .order_desc = 1, .arguments = ARGUMENTS};
