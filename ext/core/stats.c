@@ -125,6 +125,7 @@ static void swap_sides(struct pairs *p) {
 }
 
 double pairs_spearman(struct pairs *p) {
+  if (p->count < 2) return NAN;
   rank_x(p);
   swap_sides(p);
   rank_x(p);

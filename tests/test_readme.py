@@ -1,0 +1,88 @@
+"""The README's SQL, run as it stands there, one block after the other, on one database."""
+import re
+import sqlite3
+
+import numpy
+import pytest
+from conftest import ROOT, load_into
+
+ROWS, DIM = 400, 160
+
+
+@pytest.fixture(scope="module")
+def results():
+    """What each SELECT of the README gives: a list of (statement, rows)."""
+    rng = numpy.random.default_rng(7)
+    embeddings = (rng.standard_normal((ROWS, DIM)) * numpy.linspace(1, 0.1, DIM) + 0.8).astype("<f4")
+    embeddings[ROWS - 1] = embeddings[4] * numpy.float32(1.01)  # a near-duplicate
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    load_into(db)
+    db.executescript(
+        "CREATE TABLE documents (id INTEGER PRIMARY KEY, text TEXT, day TEXT, embedding BLOB);"
+        "CREATE TABLE tokens (text_id INTEGER, v BLOB, mask INTEGER);"
+        "CREATE TABLE texts (id INTEGER PRIMARY KEY, last_hidden_state BLOB, attention_mask TEXT);"
+        "CREATE TABLE posts (id INTEGER PRIMARY KEY, v BLOB);"
+    )
+    db.executemany(
+        "INSERT INTO documents VALUES (?, ?, ?, ?)",
+        [(i + 1, f"text {i + 1}", f"2026-01-{i % 28 + 1:02}", row.tobytes()) for i, row in enumerate(embeddings)],
+    )
+    db.execute("INSERT INTO tokens VALUES (1, '[1,2]', 1), (1, '[3,4]', 1), (1, '[9,9]', 0), (2, '[5,6]', 1)")
+    states = numpy.arange(3 * 384, dtype="<f4")
+    db.execute("INSERT INTO texts VALUES (1, ?, '[1,1,0]')", (states.tobytes(),))
+    db.executemany("INSERT INTO posts VALUES (?, ?)", [(i, f"[{i}]") for i in range(8)])
+    found = []
+    for block in re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL):
+        block = "\n".join(line for line in block.split("\n") if not line.startswith("."))
+        for statement in split(block):
+            found.append((statement, db.execute(statement).fetchall()))
+    db.close()
+    return found
+
+
+def split(block):
+    statement = ""
+    for part in block.split(";"):
+        statement += part + ";"
+        if sqlite3.complete_statement(statement):
+            if re.sub(r"--.*", "", statement).strip(" \n;"):
+                yield statement
+            statement = ""
+
+
+def rows_of(results, pattern):
+    (rows,) = [rows for statement, rows in results if re.search(pattern, statement)]
+    return rows
+
+
+def test_measures(results):
+    ((cosine, isotropy),) = rows_of(results, r"mean_cosine\(embedding\)")
+    assert cosine > 0.5 and isotropy < 0.9
+
+
+def test_nearest(results):
+    """The document itself comes first, and five come."""
+    rows = rows_of(results, "cosine_topk")
+    assert len(rows) == 5 and rows[0] == (1, "text 1", 1.0)
+
+
+def test_pooling(results):
+    means = dict(rows_of(results, r"pool_mean\(v, mask\)"))
+    assert {key: numpy.frombuffer(v, "<f4").tolist() for key, v in means.items()} == {1: [2.0, 3.0], 2: [5.0, 6.0]}
+    ((_, pooled),) = rows_of(results, "pool_tokens")
+    assert numpy.frombuffer(pooled, "<f4").tolist() == (numpy.arange(384) + 192).tolist()
+
+
+def test_moving_average(results):
+    rows = rows_of(results, "4 PRECEDING")
+    assert [numpy.frombuffer(v, "<f4")[0] for _, v in rows] == [0, 0.5, 1, 1.5, 2, 3, 4, 5]
+
+
+def test_near_duplicates(results):
+    ((query, row, similarity),) = rows_of(results, "SELECT .* FROM cosine_join")
+    assert (query, row) == (5, ROWS) and similarity > 0.99
+
+
+def test_shards(results):
+    ((model,),) = rows_of(results, "whiten_merge")
+    assert len(model) > 4 * DIM * 128
