@@ -73,7 +73,7 @@ examples/c/search: examples/c/search.c libwhiten.a ## the example in C
 demo: all ## the main job end to end: pool, whiten, search; DATA=file.f32 DIM=300 PAIRS=pairs.tsv runs it on yours
 	@examples/demo.sh ./whiten
 
-test: all $(UNIT) ## run every test; T=pool runs the part whose names contain "pool"
+test: all $(UNIT) $B/oom/oom ## run every test; T=pool runs the part whose names contain "pool"
 	@PYTHON="$(PYTHON)" CC="$(CC)" tests/run $(if $(T),-k "$(T)")
 
 unit: $(UNIT) ## the tests of the numeric core alone
@@ -108,19 +108,56 @@ dist: ## a source archive of the committed tree
 
 # Builds that must give the same bits: gcc and clang, with and without optimisation.
 BITS_BUILDS = $(foreach cc,gcc clang,$(foreach level,0 3,build-$(cc)-O$(level)/whiten.$(SO)))
+build-tsan/whiten.$(SO): $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h)
+	@$(MAKE) --no-print-directory B=build-tsan CC=gcc CFLAGS="-O1 -g" EXTRA=-fsanitize=thread $@
+
 build-%/whiten.$(SO): $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h)
 	@$(MAKE) --no-print-directory B=build-$* CC="$(firstword $(subst -O, ,$*))" CFLAGS="-g -O$(lastword $(subst -O, ,$*))" $@
 
 bits: all $(BITS_BUILDS) ## the same bits from gcc and clang, -O0 and -O3, every kernel
 	@WHITEN_BUILDS="$(subst $() ,:,$(abspath $(BITS_BUILDS)))" PYTHON="$(PYTHON)" tests/run -k test_bits
 
+# Debian: dpkg --add-architecture arm64; then gcc-aarch64-linux-gnu, qemu-user and libcmocka-dev:arm64.
+neon: CC = aarch64-linux-gnu-gcc
+neon: ## the kernel's tests on ARM: cross-compiled, run by qemu, their comparisons counted
+	@mkdir -p $B/neon && rm -f $B/neon/*
+	@for t in kernel vector; do \
+	  $(COMPILE) --coverage -fprofile-filter-files='tests/unit/.*' -Iext -o $B/neon/$$t \
+	    $(wildcard ext/core/kernel*.c) ext/core/vector.c tests/unit/$$t.c -lcmocka -lm && qemu-aarch64 $B/neon/$$t || exit 1; \
+	done
+	@aarch64-linux-gnu-gcov -b -t $B/neon/kernel-kernel.gcda | \
+	  awk '/^function check_(double|float) / { n += $$4 } END { print n + 0 " comparisons"; exit !n }'
+
+# pthread_create is wrapped, so that it can be made to fail.
+$B/oom/oom: $(wildcard tests/oom/*.c tests/oom/*.h) libwhiten.a
+	@mkdir -p $(@D)
+	$(COMPILE) -D_GNU_SOURCE $(INCLUDES) -Iext -o $@ $(filter %.c,$^) libwhiten.a -Wl,--wrap=pthread_create -lsqlite3 $(LIBS)
+
+oom: all $B/oom/oom ## fail every allocation of every function; F=pool_mean: of one
+	@WHITEN_SO=./whiten.$(SO) $B/oom/oom $(F)
+
+tsan: build-tsan/whiten.$(SO) ## threads and fork under ThreadSanitizer
+	@WHITEN_SO="$(abspath $<)" WHITEN_CFLAGS="-O1 -g -fsanitize=thread" CC=gcc PYTHON="$(PYTHON)" tests/run -k test_threads
+
+blas: all ## the tests that compute, on each of Debian's three builds of OpenBLAS
+	@PYTHON="$(PYTHON)" tests/threads/openblas
+
+power: all ## the scripts killed at 200 moments (KILLS=n), full disks, read-only databases
+	@WHITEN_KILLS=$(or $(KILLS),200) PYTHON="$(PYTHON)" tests/run -k test_power
+
+clients: all ## every client there is, against the sqlite3 shell; the contract on the oldest and the newest SQLite
+	@PYTHON="$(PYTHON)" tests/run -k test_clients
+
+clients-deps: ## install the clients: Perl, Ruby, PHP, Tcl, Go, Java, Node, and SQLite 3.38
+	@tests/clients/deps
+
 format: ## lay out the C code
 	clang-format -i $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h tests/unit/*.c tests/fuzz/*.c tests/oom/*.c)
 
 clean: ## remove what was built
-	rm -rf $B whiten.$(SO) libwhiten.a examples/c/search sqlite-whiten-*.tar.gz
+	rm -rf $B build-* whiten.$(SO) libwhiten.a examples/c/search sqlite-whiten-*.tar.gz
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  %-12s %s\n", $$1, $$2}'
 
-.PHONY: all deps demo test unit oracle bench bench-deps install uninstall dist format clean help
+.PHONY: bits tsan blas power clients clients-deps all deps demo test unit oracle oom bench bench-deps install uninstall dist neon format clean help

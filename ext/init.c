@@ -11,9 +11,11 @@
 #include "functions/tables.h"
 
 #ifdef WHITEN_STATIC
-#define SQLITE_EXTENSION_INIT2(api) (void)(api)
+#define LOAD_API(api) (void)(api)
 #else
 const sqlite3_api_routines *sqlite3_api = 0;
+#define LOAD_API(api) \
+  if (sqlite3_api != (api)) sqlite3_api = (api)
 #endif
 
 enum { OLDEST_SQLITE = 3038000 };
@@ -82,22 +84,26 @@ static int threads_asked_for(void) {
   return end == text || *end != 0 || threads < 1 || threads > INT_MAX ? -1 : (int)threads;
 }
 
-/* Once per process: threads may load the extension at the same time. */
-static pthread_once_t kernel_once = PTHREAD_ONCE_INIT;
-static int kernel_found;
-
-static void choose_kernel(void) {
-  kernel_found = kernel_choose(getenv("WHITEN_KERNEL"));
+/* What is once per process. Threads may load the extension at the same time, so it is done under a lock; whoever calls a
+** function has loaded the extension before. Returns whether there is a kernel of the name asked for. */
+static int load_once(const sqlite3_api_routines *api) {
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  static int kernel_found = -1;
+  pthread_mutex_lock(&mutex);
+  LOAD_API(api);
+  if (kernel_found < 0) kernel_found = kernel_choose(getenv("WHITEN_KERNEL"));
+  int found = kernel_found;
+  pthread_mutex_unlock(&mutex);
+  return found;
 }
 
 int sqlite3_whiten_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
   const char *name = "";
-  SQLITE_EXTENSION_INIT2(api);
+  int kernel_found = load_once(api);
   if (sqlite3_libversion_number() < OLDEST_SQLITE) {
     *error = sqlite3_mprintf("whiten: SQLite is %s, expected 3.38 or newer", sqlite3_libversion());
     return SQLITE_ERROR;
   }
-  pthread_once(&kernel_once, choose_kernel);
   if (!kernel_found) {
     *error = sqlite3_mprintf("whiten: WHITEN_KERNEL is '%s', expected 'portable', or 'avx2', 'avx512' or 'neon' where "
                              "the CPU runs it", getenv("WHITEN_KERNEL"));

@@ -96,10 +96,11 @@ end:
 }
 
 int linalg_prefers_top(size_t d, size_t count) {
-  return d >= 1536 && count <= d / 4;
+  enum { LARGEST_FOR_DSYEVD = 11583 }; /* beyond, its workspace is more than 2 GB */
+  return (d >= 1536 && count <= d / 4) || d > LARGEST_FOR_DSYEVD;
 }
 
-/* Workspace of eigen_top, in one block. */
+/* Workspace of eigen_top. */
 struct top {
   double *a, *diagonal, *off, *off_copy, *tau, *found, *work;
   lapack_int *iwork, *support;
@@ -127,12 +128,11 @@ static lapack_int eigen_top_steps(lapack_int n, lapack_int count, const struct t
 static enum status eigen_top(size_t d, size_t count, const double *cov, double *vectors, double *w,
                              const struct memory *mem) {
   lapack_int info = -1;
-  double *block = memory_array(mem, d * (d + 5 + 64), sizeof *block);
+  double *a = memory_array(mem, d * d, sizeof *a), *rest = memory_array(mem, d * (5 + 64), sizeof *rest);
   lapack_int *integers = memory_array(mem, 10 * d + 2 * count, sizeof *integers);
   enum status rc = STATUS_NOMEM;
-  if (block == NULL || integers == NULL) goto end;
-  double *rest = block + d * d;
-  struct top t = {.a = block, .diagonal = rest, .off = rest + d, .off_copy = rest + 2 * d, .tau = rest + 3 * d,
+  if (a == NULL || rest == NULL || integers == NULL) goto end;
+  struct top t = {.a = a, .diagonal = rest, .off = rest + d, .off_copy = rest + 2 * d, .tau = rest + 3 * d,
                   .found = rest + 4 * d, .work = rest + 5 * d, .iwork = integers, .support = integers + 10 * d};
   memcpy(t.a, cov, d * d * sizeof *cov);
   lock();
@@ -140,7 +140,8 @@ static enum status eigen_top(size_t d, size_t count, const double *cov, double *
   unlock();
   rc = info == 0 ? STATUS_OK : STATUS_SOLVER;
 end:
-  mem->release(block);
+  mem->release(a);
+  mem->release(rest);
   mem->release(integers);
   return rc;
 }

@@ -24,7 +24,8 @@ void linalg_syrk_single(size_t rows, size_t d, const float *block, float *produc
 ** Eigen-decomposition of a symmetric matrix of finite numbers (with others LAPACK may not return). Of `cov` the upper triangle (row-major) is read; `w` (d) receives all
 ** eigenvalues, ascending; `vectors` the eigenvectors of the `count` largest, in the same order, d elements each.
 ** By dsyevd, and dsyevr where that does not converge; but where linalg_prefers_top says so by dsytrd, dsterf, dstemr and
-** dormtr, which dsyevr consists of: 1.4 times faster at d = 1536, k = 256. Otherwise `vectors` must have room for all d,
+** dormtr, which dsyevr consists of: 1.4 times faster at d = 1536, k = 256, and the way for d so large that SQLite gives
+** no block for dsyevd's workspace. Otherwise `vectors` must have room for all d,
 ** and receives them all. Workspace: 2 d^2 float64, or d^2. STATUS_NOMEM, STATUS_SOLVER.
 */
 int linalg_prefers_top(size_t d, size_t count);

@@ -10,6 +10,7 @@
 #define FIRST_CAPACITY 8
 
 enum status moments_init(struct moments *m, size_t dim, enum moments_precision precision, const struct memory *mem) {
+  if (dim > MOMENTS_DIM_MAX) return STATUS_DIM;
   *m = (struct moments){.mem = mem, .dim = dim, .precision = precision};
   m->block_limit = linalg_threads() > 1 ? MOMENTS_BLOCK_THREADS : MOMENTS_BLOCK;
   m->mean = memory_array(mem, dim, sizeof *m->mean);

@@ -19,6 +19,9 @@
 #define MOMENTS_BLOCK 256
 #define MOMENTS_BLOCK_THREADS 1024
 
+/* Longest row: d x d float64 must stay below 2 GB, the largest block that SQLite's allocator gives. */
+#define MOMENTS_DIM_MAX 16383
+
 /* How products within a block are summed. MOMENTS_SINGLE: in float32, after the shift, the blocks in float64: 1.7 times
 ** faster, at about 1e-6 of relative error in the covariance, whatever the mean. */
 enum moments_precision { MOMENTS_DOUBLE, MOMENTS_SINGLE };
@@ -43,6 +46,7 @@ struct moments {
   float *narrow;        /* with MOMENTS_SINGLE: block_capacity x dim, then dim x dim */
 };
 
+/* STATUS_DIM: more than MOMENTS_DIM_MAX; the struct stays as it was. STATUS_NOMEM. */
 enum status moments_init(struct moments *m, size_t dim, enum moments_precision precision, const struct memory *mem);
 void moments_clear(struct moments *m);
 

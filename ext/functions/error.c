@@ -123,6 +123,11 @@ void fail_dim(struct call *call, const char *argument, size_t found, size_t expe
        (long long)expected, why);
 }
 
+void fail_dim_of_moments(struct call *call, size_t found) {
+  fail(call, "v has %lld elements, expected 1 to %d: SQLite allocates no larger covariance", (long long)found,
+       MOMENTS_DIM_MAX);
+}
+
 void fail_overflow(struct call *call, const char *what, size_t index) {
   fail(call, "%s[%lld] is beyond float32, expected a magnitude below 3.4e38", what, (long long)index);
 }

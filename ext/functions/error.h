@@ -40,6 +40,8 @@ int fail_not_finite(struct call *call, const char *argument, size_t dim, const v
 void fail_element(struct call *call, const char *argument, size_t index, float element);
 /* "argument has 2 elements, expected 3 (as in ...)" */
 void fail_dim(struct call *call, const char *argument, size_t found, size_t expected, const char *why);
+/* The rows of an aggregate are too long for a covariance. */
+void fail_dim_of_moments(struct call *call, size_t found);
 /* "result[3] is beyond float32" */
 void fail_overflow(struct call *call, const char *what, size_t index);
 

@@ -30,14 +30,17 @@ static void group_clear(struct group *group) {
   for (int i = 0; i < 2; i++) sqlite3_value_free(group->arguments[i]);
 }
 
-static int is_same(sqlite3_value *a, sqlite3_value *b) {
+/* 1 if the values are the same; 0 if not, or after an error. */
+static int is_same(struct call *call, sqlite3_value *a, sqlite3_value *b) {
   int type = sqlite3_value_type(a);
   if (type != sqlite3_value_type(b)) return 0;
   if (type == SQLITE_INTEGER) return sqlite3_value_int64(a) == sqlite3_value_int64(b);
   if (type == SQLITE_FLOAT) return sqlite3_value_double(a) == sqlite3_value_double(b);
   if (type == SQLITE_NULL) return 1;
+  const void *text_a = sqlite3_value_text(a), *text_b = sqlite3_value_text(b);
+  if (text_a == NULL || text_b == NULL) return fail_nomem(call), 0;
   int bytes = sqlite3_value_bytes(a);
-  return bytes == sqlite3_value_bytes(b) && memcmp(sqlite3_value_blob(a), sqlite3_value_blob(b), (size_t)bytes) == 0;
+  return bytes == sqlite3_value_bytes(b) && memcmp(text_a, text_b, (size_t)bytes) == 0;
 }
 
 /* Reads k and options on the first row, and sees that they are the same on the others. */
@@ -48,7 +51,7 @@ static int check_constant(struct call *call, struct group *group, int argc, sqli
     if (is_first) {
       group->arguments[i - 1] = sqlite3_value_dup(argv[i]);
       if (group->arguments[i - 1] == NULL) fail_nomem(call);
-    } else if (!is_same(group->arguments[i - 1], argv[i])) {
+    } else if (!is_same(call, group->arguments[i - 1], argv[i])) {
       fail(call, "%s differs from the row before, expected the same in every row of the group", NAMES[i - 1]);
     }
   }
@@ -60,6 +63,10 @@ static int check_constant(struct call *call, struct group *group, int argc, sqli
 static void add_row(struct call *call, struct group *group, const struct vector *v, double weight) {
   enum status rc = STATUS_OK;
   if (group->moments.mem == NULL) rc = moments_init(&group->moments, v->dim, group->options.precision, &sqlite_memory);
+  if (rc == STATUS_DIM) {
+    fail_dim_of_moments(call, v->dim);
+    return;
+  }
   if (rc == STATUS_OK && group->moments.dim != v->dim)
     fail_dim(call, "v", v->dim, group->moments.dim, " as in the rows before");
   else if (rc == STATUS_OK && weight > 0)
@@ -141,6 +148,7 @@ static int merge_blob(struct call *call, sqlite3_value *value, struct moments *m
   }
   d = header.d;
   if (moments->mem == NULL) rc = moments_init(moments, d, MOMENTS_DOUBLE, &sqlite_memory);
+  if (rc == STATUS_DIM) return fail_blob(call, "stats", STATUS_HEADER, blob, bytes, header.size), call->failed;
   if (rc == STATUS_OK && moments->dim != d) {
     fail(call, "stats is of %lld dimensions, expected %lld as in the rows before", (long long)d,
          (long long)moments->dim);

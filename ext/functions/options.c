@@ -102,10 +102,16 @@ static unsigned read_member(struct call *call, const struct member *m, size_t d,
   return 0;
 }
 
-static struct member member_of(sqlite3_stmt *statement) {
-  struct member m = {.key = (const char *)sqlite3_column_text(statement, 0),
-                     .type = (const char *)sqlite3_column_text(statement, 1),
-                     .text = (const char *)sqlite3_column_text(statement, 2)};
+/* A column as text: NULL where it is NULL, or after an error. */
+static const char *text_of(struct call *call, sqlite3_stmt *statement, int column) {
+  const char *text = (const char *)sqlite3_column_text(statement, column);
+  if (text == NULL && sqlite3_column_type(statement, column) != SQLITE_NULL) fail_nomem(call);
+  return text;
+}
+
+static struct member member_of(struct call *call, sqlite3_stmt *statement) {
+  struct member m = {.key = text_of(call, statement, 0), .type = text_of(call, statement, 1),
+                     .text = text_of(call, statement, 2)};
   m.is_integer = m.type != NULL && strcmp(m.type, "integer") == 0;
   m.is_number = m.is_integer || (m.type != NULL && strcmp(m.type, "real") == 0);
   m.number = sqlite3_column_double(statement, 2);
@@ -117,14 +123,14 @@ static int read_members(struct call *call, sqlite3_stmt *statement, size_t d, st
   int rc = SQLITE_DONE;
   unsigned seen = 0;
   while (!call->failed && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    const char *whole = (const char *)sqlite3_column_text(statement, 3);
-    struct member m = member_of(statement);
+    const char *whole = text_of(call, statement, 3);
+    struct member m = member_of(call, statement);
+    if (call->failed) break;
     if (whole != NULL && strcmp(whole, "object") != 0) {
       fail(call, "options is a JSON %s, expected a JSON object", whole);
       break;
     }
     if (m.key == NULL) continue; /* the row that stands for an empty object */
-    if (m.type == NULL) return fail_nomem(call), call->failed;
     unsigned option = read_member(call, &m, d, o);
     if (seen & option) fail(call, "options has the key '%s' twice, expected it once", m.key);
     seen |= option;

@@ -29,6 +29,8 @@ static void add_vector(struct call *call, struct space *space, const struct vect
   }
   if (rc == STATUS_NOT_FINITE)
     fail_not_finite(call, "v", v->dim, v->data);
+  else if (rc == STATUS_DIM)
+    fail_dim_of_moments(call, v->dim);
   else if (rc)
     fail_status(call, rc);
   else if (dim != v->dim)

@@ -122,7 +122,7 @@ static void whiten_info(sqlite3_context *context, int argc, sqlite3_value **argv
   (void)argc;
   struct shared_model *model = model_argument(&call, argv[0]);
   if (model == NULL) return;
-  sqlite3_str *json = sqlite3_str_new(sqlite3_context_db_handle(context));
+  sqlite3_str *json = sqlite3_str_new(NULL); /* of no connection: its length limit is for the result */
   append_info(json, &model->whitener);
   size_t bytes = (size_t)sqlite3_str_length(json);
   char *text = sqlite3_str_finish(json);
