@@ -16,7 +16,7 @@ set -eu
 
 fail() { echo "demo: $1" >&2; exit 1; }
 quote() { printf "'%s'" "$(printf %s "$1" | sed "s/'/''/g")"; }  # as an SQL literal
-readable() { [ -f "$2" ] && [ -r "$2" ] || fail "$1 is $2, expected a file that can be read"; }
+readable() { if ! [ -f "$2" ] || ! [ -r "$2" ]; then fail "$1 is $2, expected a file that can be read"; fi; }
 
 extension=${1:-./whiten}
 data=${DATA:-} dim=${DIM:-} pairs=${PAIRS:-} labels=${LABELS:-} query=${QUERY:-} db=${DB:-}
@@ -30,7 +30,7 @@ case $dim in
   '') [ -z "$data" ] || fail "DIM is missing, expected how many numbers a vector of $data has"; dim=64 ;;
   *[!0-9]* | ??????* | 0*) fail "DIM is $dim, expected an integer from 2 to 16384" ;;
 esac
-[ "$dim" -ge 2 ] && [ "$dim" -le 16384 ] || fail "DIM is $dim, expected an integer from 2 to 16384"
+if [ "$dim" -lt 2 ] || [ "$dim" -gt 16384 ]; then fail "DIM is $dim, expected an integer from 2 to 16384"; fi
 
 if [ -n "$data" ]; then
   readable DATA "$data"

@@ -18,9 +18,14 @@ static void after_fork_parent(void) {
   pthread_mutex_unlock(&blas_mutex);
 }
 
+/* Whether this is a forked child whose BLAS has lost its threads: those of OpenMP do not survive fork(), and a call that
+** waits for them never returns. OpenBLAS's own threads are made anew by OpenBLAS. */
+static int is_orphan, threads_before;
+
 /* The child has one thread, which holds the lock: it starts with a new one. */
 static void after_fork_child(void) {
   pthread_mutex_init(&blas_mutex, NULL);
+  is_orphan = openblas_get_parallel() == OPENBLAS_OPENMP;
 }
 
 static void install_fork_handlers(void) {
@@ -30,9 +35,13 @@ static void install_fork_handlers(void) {
 static void lock(void) {
   pthread_once(&fork_once, install_fork_handlers);
   pthread_mutex_lock(&blas_mutex);
+  if (!is_orphan) return;
+  threads_before = openblas_get_num_threads();
+  openblas_set_num_threads(1);
 }
 
 static void unlock(void) {
+  if (is_orphan) openblas_set_num_threads(threads_before);
   pthread_mutex_unlock(&blas_mutex);
 }
 

@@ -3,7 +3,8 @@
 **
 ** The libraries are shared with the host: every call runs under one process-wide mutex (OpenBLAS built without
 ** threads of its own gives wrong answers to callers in parallel, and with them it thrashes), which survives fork().
-** The number of BLAS threads is never changed. Workspace comes from the caller's allocator.
+** The number of BLAS threads is never changed, but for the length of a call in a forked child of a process that uses
+** OpenBLAS's OpenMP build. Workspace comes from the caller's allocator.
 */
 #ifndef WHITEN_CORE_LINALG_H
 #define WHITEN_CORE_LINALG_H

@@ -47,7 +47,7 @@ static int is_same(struct call *call, sqlite3_value *a, sqlite3_value *b) {
 static int check_constant(struct call *call, struct group *group, int argc, sqlite3_value **argv, size_t d) {
   static const char *const NAMES[] = {"k", "options"};
   int is_first = group->moments.mem == NULL;
-  for (int i = 1; i < argc; i++) {
+  for (int i = 1; i < argc && i <= 2; i++) {
     if (is_first) {
       group->arguments[i - 1] = sqlite3_value_dup(argv[i]);
       if (group->arguments[i - 1] == NULL) fail_nomem(call);
@@ -134,7 +134,7 @@ static void final(sqlite3_context *context) {
 
 /* Joins a stats BLOB to moments, which are made if they are zeroed. 0 on success. */
 static int merge_blob(struct call *call, sqlite3_value *value, struct moments *moments) {
-  struct stats_header header;
+  struct stats_header header = {0};
   if (sqlite3_value_type(value) != SQLITE_BLOB) {
     fail_type(call, "stats", sqlite3_value_type(value), "a stats BLOB from whiten_stats or whiten_merge");
     return call->failed;

@@ -46,8 +46,7 @@ struct connection *connection_create(void) {
   return connection;
 }
 
-void connection_release(void *p) {
-  struct connection *connection = p;
+void connection_release(struct connection *connection) {
   if (connection == NULL || --connection->references > 0) return;
   for (int i = 0; i < MODELS_CACHED; i++) model_release(connection->cached[i]);
   sqlite3_free(connection);

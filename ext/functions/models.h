@@ -33,7 +33,7 @@ struct connection {
 };
 
 struct connection *connection_create(void);
-void connection_release(void *connection);
+void connection_release(struct connection *connection);
 
 /* How many models the connection keeps. */
 int connection_models(const struct connection *connection);

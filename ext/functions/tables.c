@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-int table_connect(sqlite3 *db, void *p, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
-  const struct table_binding *binding = p;
+int table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
+  const struct table_binding *binding = aux;
   (void)argc, (void)argv, (void)error;
   int rc = sqlite3_declare_vtab(db, binding->shape->declaration);
   if (rc != SQLITE_OK) return rc;

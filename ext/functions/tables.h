@@ -35,7 +35,7 @@ struct table {
 };
 
 /* Methods that all share. table_best_index passes the arguments to xFilter, in order. */
-int table_connect(sqlite3 *db, void *binding, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error);
+int table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error);
 int table_disconnect(sqlite3_vtab *vtab);
 int table_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info);
 int table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **cursor);
