@@ -30,6 +30,7 @@ CORE_O    := $(CORE:ext/%.c=$B/%.o)
 SHARED_O  := $(FUNCTIONS:ext/%.c=$B/%.o)
 STATIC_O  := $(FUNCTIONS:ext/%.c=$B/static/%.o)
 UNIT      := $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/*.c))
+FUZZ      := vectors models stats options tokens sql
 VERSION    = $(shell sed -n 's/.*WHITEN_VERSION "\(.*\)"/\1/p' ext/whiten.h)
 
 all: whiten.$(SO) libwhiten.a ## build the extension and the static library
@@ -73,7 +74,7 @@ examples/c/search: examples/c/search.c libwhiten.a ## the example in C
 demo: all ## the main job end to end: pool, whiten, search; DATA=file.f32 DIM=300 PAIRS=pairs.tsv runs it on yours
 	@examples/demo.sh ./whiten
 
-test: all $(UNIT) $B/oom/oom ## run every test; T=pool runs the part whose names contain "pool"
+test: all $(UNIT) $B/oom/oom $(FUZZ:%=$B/replay/%) ## run every test; T=pool runs the part whose names contain "pool"
 	@PYTHON="$(PYTHON)" CC="$(CC)" tests/run $(if $(T),-k "$(T)")
 
 unit: $(UNIT) ## the tests of the numeric core alone
@@ -108,9 +109,6 @@ dist: ## a source archive of the committed tree
 
 # Builds that must give the same bits: gcc and clang, with and without optimisation.
 BITS_BUILDS = $(foreach cc,gcc clang,$(foreach level,0 3,build-$(cc)-O$(level)/whiten.$(SO)))
-build-tsan/whiten.$(SO): $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h)
-	@$(MAKE) --no-print-directory B=build-tsan CC=gcc CFLAGS="-O1 -g" EXTRA=-fsanitize=thread $@
-
 build-%/whiten.$(SO): $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h)
 	@$(MAKE) --no-print-directory B=build-$* CC="$(firstword $(subst -O, ,$*))" CFLAGS="-g -O$(lastword $(subst -O, ,$*))" $@
 
@@ -136,8 +134,9 @@ $B/oom/oom: $(wildcard tests/oom/*.c tests/oom/*.h) libwhiten.a
 oom: all $B/oom/oom ## fail every allocation of every function; F=pool_mean: of one
 	@WHITEN_SO=./whiten.$(SO) $B/oom/oom $(F)
 
-tsan: build-tsan/whiten.$(SO) ## threads and fork under ThreadSanitizer
-	@WHITEN_SO="$(abspath $<)" WHITEN_CFLAGS="-O1 -g -fsanitize=thread" CC=gcc PYTHON="$(PYTHON)" tests/run -k test_threads
+tsan: ## threads and fork under ThreadSanitizer
+	@$(MAKE) --no-print-directory B=build-tsan CC=gcc CFLAGS="-O1 -g" EXTRA=-fsanitize=thread build-tsan/whiten.$(SO)
+	@WHITEN_SO="$(abspath build-tsan/whiten.$(SO))" WHITEN_CFLAGS="-O1 -g -fsanitize=thread" CC=gcc PYTHON="$(PYTHON)" tests/run -k test_threads
 
 blas: all ## the tests that compute, on each of Debian's three builds of OpenBLAS
 	@PYTHON="$(PYTHON)" tests/threads/openblas
@@ -151,6 +150,45 @@ clients: all ## every client there is, against the sqlite3 shell; the contract o
 clients-deps: ## install the clients: Perl, Ruby, PHP, Tcl, Go, Java, Node, and SQLite 3.38
 	@tests/clients/deps
 
+FUZZ_O   := $(patsubst ext/%.c,$B/fuzz/ext/%.o,$(CORE) $(FUNCTIONS))
+FUZZ_SHARED = tests/fuzz/common.c tests/fuzz/blobs.c
+SANITIZE  = address,undefined,float-cast-overflow
+SECONDS   = 60
+$(FUZZ_O) $(FUZZ:%=$B/fuzz/%): CC = clang
+$(FUZZ_O) $(FUZZ:%=$B/fuzz/%): CFLAGS = -O1 -g -fno-sanitize-recover=all
+ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
+$B/fuzz/ext/core/kernel_avx2.o: COMPILE += -mavx2 -mfma
+$B/fuzz/ext/core/kernel_avx512.o: COMPILE += -mavx512f -mavx512dq -mfma
+endif
+
+$(FUZZ_O): $B/fuzz/ext/%.o: ext/%.c
+	@mkdir -p $(@D)
+	$(COMPILE) -DWHITEN_STATIC -fsanitize=fuzzer-no-link,$(SANITIZE) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$(FUZZ:%=$B/fuzz/%): $B/fuzz/%: tests/fuzz/%.c $(FUZZ_SHARED) $(FUZZ_O) $(wildcard tests/fuzz/*.h)
+	$(COMPILE) -fsanitize=fuzzer,$(SANITIZE) $(INCLUDES) -Iext -o $@ $(filter %.c %.o,$^) -lsqlite3 $(LIBS)
+
+# The same targets without libFuzzer: they replay files.
+$(FUZZ:%=$B/replay/%): $B/replay/%: tests/fuzz/%.c $(FUZZ_SHARED) tests/fuzz/replay.c libwhiten.a $(wildcard tests/fuzz/*.h)
+	@mkdir -p $(@D)
+	$(COMPILE) $(INCLUDES) -Iext -o $@ $(filter %.c,$^) libwhiten.a -lsqlite3 $(LIBS)
+
+fuzz: $(FUZZ:%=$B/fuzz/%) ## fuzz for SECONDS=60 in all, split among the targets; TARGET=models: one of them
+	@tests/fuzz/run $(SECONDS) $(or $(TARGET),$(FUZZ))
+
+asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer; T=pool runs a part
+	@MAKE="$(MAKE)" PYTHON="$(PYTHON)" tests/asan $(if $(T),-k "$(T)")
+
+valgrind: all $(UNIT) ## the unit tests and the SQL of tests/sql and the contract under valgrind
+	@tests/valgrind
+
+coverage: ## lines and branches of ext/ that the tests reach, by file; T=pool for a part of the tests
+	@MAKE="$(MAKE)" PYTHON="$(PYTHON)" tests/coverage $(if $(T),-k "$(T)")
+
+# Debian: clang clang-tidy cppcheck shellcheck
+lint: ## what gcc, clang, clang-tidy, cppcheck and shellcheck find; it fails if that is anything
+	@MAKE="$(MAKE)" tests/lint
+
 format: ## lay out the C code
 	clang-format -i $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h tests/unit/*.c tests/fuzz/*.c tests/oom/*.c)
 
@@ -160,4 +198,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  %-12s %s\n", $$1, $$2}'
 
-.PHONY: bits tsan blas power clients clients-deps all deps demo test unit oracle oom bench bench-deps install uninstall dist neon format clean help
+.PHONY: asan valgrind coverage lint bits tsan blas power clients clients-deps all deps demo test unit oracle oom bench bench-deps install uninstall dist neon format clean help

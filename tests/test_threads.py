@@ -1,0 +1,76 @@
+"""Threads and processes: 32 threads with a connection each, fork, and a thousand times load and close.
+
+The programs are tests/threads/*.c, compiled here with CC and WHITEN_CFLAGS; `make tsan` runs them, and a build of
+the extension, under ThreadSanitizer. `make blas` runs this and the core of the suite on each build of OpenBLAS that
+Debian has.
+"""
+
+import os
+import shlex
+import subprocess
+
+import bits
+import pytest
+from conftest import ROOT, WHITEN_SO
+
+HERE = ROOT / "tests" / "threads"
+CFLAGS = shlex.split(os.environ.get("WHITEN_CFLAGS", "-O1 -g"))
+THREAD_SANITIZER = "-fsanitize=thread" in CFLAGS
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("threads")
+    bits.write_database(path / "inputs.db")
+    return path
+
+
+@pytest.fixture
+def run(folder):
+    def start(name, *arguments, statements=True, **environment):
+        program = folder / name
+        if not program.exists():
+            compiler = shlex.split(os.environ.get("CC") or "gcc")
+            command = [*compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", *CFLAGS, "-o", program]
+            subprocess.run([*command, HERE / f"{name}.c", "-lsqlite3", "-lpthread", "-lm"], check=True)
+        options = f"suppressions={HERE / 'tsan.supp'}:die_after_fork=0"
+        files = [bits.SQL, HERE / "fits.sql"] if statements else []
+        done = subprocess.run(
+            list(map(str, [program, WHITEN_SO, folder / "inputs.db", *files, *arguments])),
+            env={**os.environ, "TSAN_OPTIONS": options, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=600,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+        print(done.stdout)
+        return done.stdout
+
+    return start
+
+
+def test_32_threads(run):
+    assert run("parallel", 32).endswith(": 0 differences\n")
+
+
+def test_threads_that_have_threads(run):
+    """whiten_rows and cosine_join start workers of their own."""
+    threads = 4 if THREAD_SANITIZER else 8
+    assert run("parallel", threads, WHITEN_THREADS="2", WHITEN_KERNEL="portable").endswith(
+        ": 0 differences\n"
+    )
+
+
+def test_fork(run):
+    assert ": 0 children failed, 0 differences" in run("fork", 10)
+
+
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="ASan's quarantine grows by intent")
+def test_a_thousand_loads(run):
+    """Without the cache of malloc, which would count what it keeps as allocated."""
+    tunables = "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0"
+    times = 100 if THREAD_SANITIZER else 1000
+    assert run("reload", times, statements=False, GLIBC_TUNABLES=tunables).startswith(
+        f"{times} times: 0 bytes"
+    )
