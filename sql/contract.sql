@@ -13,7 +13,8 @@
 -- in TEXT is taken wherever a vector is; what comes back is always a BLOB. Scalars give NULL for NULL;
 -- aggregates skip a row in which any of v, weight, position, mask is NULL, and give NULL when no row is left.
 -- A model that is NULL is an error. Dot-like sums run in 32 float32 lanes, pooling and statistics in float64.
--- Everything but the fits and isotropy() gives the same bits on every machine.
+-- Everything but what sums covariances (whiten_fit, whiten_stats, whiten_solve, whiten_import, isotropy) gives the same
+-- bits on every machine.
 
 
 -- EMBEDDING: vectors in, vectors out

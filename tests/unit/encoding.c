@@ -1,6 +1,6 @@
 /*
-** core/encoding: every pattern of f16, bf16 and i8 against its definition, and rounding at every middle between two
-** neighbours, where ties go to the even pattern.
+** core/encoding: every pattern of f16, bf16 and i8 against its definition, and rounding at every middle between
+** two neighbours, where ties go to the even pattern.
 */
 #include "core/encoding.h"
 

@@ -1,8 +1,8 @@
 /*
 ** An allocator for tests that fails its n-th allocation and counts what is live.
 **
-** Its blocks are full of garbage, aligned to 8 bytes and no more (all that base.h promises), and always move when they
-** are resized, so that a pointer kept too long is seen by a sanitizer.
+** Its blocks are full of garbage, aligned to 8 bytes and no more (all that base.h promises), and always move
+** when they are resized, so that a pointer kept too long is seen by a sanitizer.
 */
 #ifndef WHITEN_TESTS_FAULTY_MEMORY_H
 #define WHITEN_TESTS_FAULTY_MEMORY_H
@@ -51,8 +51,9 @@ static inline void *faulty_resize(void *p, uint64_t bytes) {
 static const struct memory faulty_memory = {faulty_alloc, faulty_resize, faulty_release};
 
 /*
-** Runs `operation` with the first, then the second ... allocation failing, until none is left to fail. Each failed run
-** must return STATUS_NOMEM, the last one STATUS_OK, and none may leak. Returns how many allocations there were to fail.
+** Runs `operation` with the first, then the second ... allocation failing, until none is left to fail. Each
+** failed run must return STATUS_NOMEM, the last one STATUS_OK, and none may leak. Returns how many allocations
+** there were to fail.
 */
 static inline uint64_t faulty_exhaust(enum status (*operation)(void)) {
   assert_int_equal(faulty.live, 0);

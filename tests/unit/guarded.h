@@ -25,8 +25,8 @@ static inline void guarded_free(struct guarded *g) {
 }
 
 /*
-** Room for `bytes` at one of six places: 0, 1, 2 at the end, 3, 4, 5 at the beginning, and 1, 2 or 4, 5 so that float32
-** there are unaligned.
+** Room for `bytes` at one of six places: 0, 1, 2 at the end, 3, 4, 5 at the beginning, and 1, 2 or 4, 5 so that
+** float32 there are unaligned.
 */
 enum { PLACES = 6 };
 static inline void *guarded_place(const struct guarded *g, size_t bytes, size_t place) {

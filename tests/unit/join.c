@@ -1,6 +1,6 @@
 /*
-** core/join: every hit against comparing everything with everything. The similarities are to be cosine's own bits, so
-** vector_cosine, which has tests of its own, is what they are compared with.
+** core/join: every hit against comparing everything with everything. The similarities are to be cosine's own
+** bits, so vector_cosine, which has tests of its own, is what they are compared with.
 */
 #include "core/join.h"
 
@@ -84,10 +84,10 @@ TEST(join_against_all_pairs) {
   static const size_t DIMS[] = {1, 3, 33, DIM_LARGEST}, KS[] = {1, 5, 1000};
   static const size_t QUERY_COUNTS[] = {1, 48, 49, QUERIES}, ROW_COUNTS[] = {0, 1, 8, 255, 256, 257, ROWS};
   struct random r = {random_seed()};
-  for (size_t d = 0; d < COUNT(DIMS); d++) {
+  for (size_t d = 0; d < (is_quick() ? 2 : COUNT(DIMS)); d++) {
     fill(&r, DIMS[d]);
     for (size_t q = 0; q < COUNT(QUERY_COUNTS); q++)
-      for (size_t n = 0; n < COUNT(ROW_COUNTS); n++)
+      for (size_t n = is_quick() ? 5 : 0; n < COUNT(ROW_COUNTS); n++)
         check_join(DIMS[d], KS[(q + n) % COUNT(KS)], QUERY_COUNTS[q], ROW_COUNTS[n], 1 + (int)(q + n) % 3);
   }
 }
@@ -98,7 +98,7 @@ TEST(join_of_near_duplicates) {
   fill(&r, DIM_LARGEST);
   for (size_t i = 0; i < ROWS; i++)
     for (size_t e = 0; e < DIM_LARGEST; e++) rows[i][e] = queries[0][e] * (1 + (float)random_normal(&r) * 1e-6f);
-  for (size_t k = 1; k < 30; k += 7) check_join(DIM_LARGEST, k, 50, ROWS, 2);
+  for (size_t k = 1; k < (is_quick() ? 2 : 30); k += 7) check_join(DIM_LARGEST, k, is_quick() ? 5 : 50, ROWS, 2);
 }
 
 TEST(join_without_queries) {
@@ -129,7 +129,7 @@ TEST(join_not_finite) {
 TEST(join_abandoned) {
   struct random r = {random_seed() + 4};
   fill(&r, 20);
-  for (size_t n = 0; n < ROWS; n += 100) {
+  for (size_t n = 0; n < ROWS; n += is_quick() ? 300 : 100) {
     struct join j;
     join_init(&j, 20, 3, &faulty_memory);
     for (size_t q = 0; q < 100; q++)
@@ -155,5 +155,5 @@ TEST(join_out_of_memory) {
 }
 
 UNIT_MAIN(cmocka_unit_test(join_against_all_pairs), cmocka_unit_test(join_of_near_duplicates),
-          cmocka_unit_test(join_without_queries), cmocka_unit_test(join_not_finite), cmocka_unit_test(join_abandoned),
-          cmocka_unit_test(join_out_of_memory))
+          cmocka_unit_test(join_without_queries), cmocka_unit_test(join_not_finite),
+          cmocka_unit_test(join_abandoned), cmocka_unit_test(join_out_of_memory))

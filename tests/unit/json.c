@@ -1,6 +1,6 @@
 /*
-** core/json: reading against constants of numpy (numpy.float32(json.loads(text))) and against strtod of glibc, which
-** rounds correctly; refusals with their offset; writing against a search for anything shorter.
+** core/json: reading against constants of numpy (numpy.float32(json.loads(text))) and against strtod of glibc,
+** which rounds correctly; refusals with their offset; writing against a search for anything shorter.
 */
 #include "core/json.h"
 
@@ -123,33 +123,40 @@ static const struct {
 TEST(json_reads_nearest) {
   for (size_t i = 0; i < COUNT(NUMBERS); i++) {
     uint32_t bits = bits_of(read_one(NUMBERS[i].text));
-    if (bits != NUMBERS[i].bits) fail_msg("%s is read as %08x, expected %08x", NUMBERS[i].text, bits, NUMBERS[i].bits);
+    if (bits != NUMBERS[i].bits)
+      fail_msg("%s is read as %08x, expected %08x", NUMBERS[i].text, bits, NUMBERS[i].bits);
   }
 }
 
-/* A thousand zeros and more, on either side of the point: the value is 1, or as the exponent says. */
+/* `digit` a thousand times between a beginning and an end. */
+static float read_long(const char *begin, char digit, const char *end) {
+  char text[1100], middle[1001];
+  memset(middle, digit, 1000);
+  middle[1000] = 0;
+  snprintf(text, sizeof text, "%s%s%s", begin, middle, end);
+  return read_one(text);
+}
+
+/* The value is 1, or 10^36, as near as makes no difference. */
 TEST(json_reads_long_numbers) {
-  char text[1500];
-  memset(text, '0', sizeof text);
-  memcpy(text, "0.", 2);
-  strcpy(text + 1000, "1e999"); /* 998 zeros behind the point */
-  assert_same_float(read_one(text), 1);
-  memset(text, '0', 1001);
-  text[0] = '1';
-  strcpy(text + 1001, "e-1000");
-  assert_same_float(read_one(text), 1);
-  memset(text, '9', 1001);
-  strcpy(text + 1001, "e-1001");
-  assert_same_float(read_one(text), 1);
-  memset(text, '9', 1001);
-  strcpy(text + 1001, "e-965"); /* 10^36, as near as makes no difference */
-  assert_same_float(read_one(text), 1e36f);
+  assert_same_float(read_long("0.", '0', "1e1001"), 1);
+  assert_same_float(read_long("1", '0', "e-1000"), 1);
+  assert_same_float(read_long("", '9', "e-1000"), 1);
+  assert_same_float(read_long("", '9', "e-964"), 1e36f);
+  assert_same_float(read_long("0.", '9', "e36"), 1e36f);
 }
 
 TEST(json_overflow) {
-  static const char *const TEXTS[] = {
-      "[1,3.4028235677973366e38]", "[1,3.4028236e38]", "[1,-3.5e38]", "[1, 1e39]", "[1,1e308]", "[1,1e309]", "[1,1e400]",
-      "[1,-1e99999999999999999999]", "[1,1000000000000000000000000000000000000000,2]", "[1,9e38,x"};
+  static const char *const TEXTS[] = {"[1,3.4028235677973366e38]",
+                                      "[1,3.4028236e38]",
+                                      "[1,-3.5e38]",
+                                      "[1, 1e39]",
+                                      "[1,1e308]",
+                                      "[1,1e309]",
+                                      "[1,1e400]",
+                                      "[1,-1e99999999999999999999]",
+                                      "[1,1000000000000000000000000000000000000000,2]",
+                                      "[1,9e38,x"};
   float out[3];
   size_t count;
   struct json_fault fault;
@@ -300,7 +307,7 @@ static void compare_with_strtod(const char *number) {
 
 TEST(json_reads_random_digits) {
   struct random r = {random_seed()};
-  for (int i = 0; i < 20000; i++) {
+  for (int i = 0; i < repeats(20000); i++) {
     char text[64];
     size_t digits = 1 + random_below(&r, 24), point = random_below(&r, digits + 1), n = 0;
     if (random_below(&r, 2)) text[n++] = '-';
@@ -319,7 +326,7 @@ TEST(json_reads_random_digits) {
 /* The middle between two neighbouring float32, written exactly or cut after 15 to 20 digits. */
 TEST(json_reads_near_halfway) {
   struct random r = {random_seed() + 1};
-  for (int i = 0; i < 20000; i++) {
+  for (int i = 0; i < repeats(20000); i++) {
     char text[80];
     uint32_t bits = (uint32_t)random_below(&r, 0x7f7fffff);
     if (i % 2) bits = bits_of((float)exp(30 * (random_uniform(&r) - 0.5)));
@@ -332,7 +339,8 @@ TEST(json_reads_near_halfway) {
 
 /* Reading and writing in whatever locales are installed whose decimal point is a comma, or of two bytes. */
 TEST(json_ignores_the_locale) {
-  static const char *const NAMES[] = {"de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "ps_AF.UTF-8", "ps_AF", "fa_IR.UTF-8"};
+  static const char *const NAMES[] = {"de_DE.UTF-8", "de_DE", "fr_FR.UTF-8",
+                                      "ps_AF.UTF-8", "ps_AF", "fa_IR.UTF-8"};
   char text[JSON_NUMBER_MAX];
   int tried = 0;
   for (size_t i = 0; i < COUNT(NAMES); i++) {
@@ -372,7 +380,7 @@ static int reads_back(float x, size_t digits) {
 
 static void check_written(uint32_t bits) {
   float x = float_of(bits), back;
-  char text[JSON_NUMBER_MAX + 3] = "[";
+  char text[JSON_NUMBER_MAX + 3] = {'['};
   size_t count, n = json_write_number(x, text + 1);
   struct json_fault fault;
   assert_in_range(n, 1, JSON_NUMBER_MAX);
@@ -380,7 +388,8 @@ static void check_written(uint32_t bits) {
   if (bits_of((float)strtod(text + 1, NULL)) != bits) fail_msg("%s does not read back to %08x", text + 1, bits);
   size_t digits = significant_digits(text + 1);
   if (digits > 1 && reads_back(x, digits - 1)) fail_msg("%s (%08x) is not the shortest", text + 1, bits);
-  strcpy(text + n + 1, "]");
+  text[n + 1] = ']';
+  text[n + 2] = 0;
   if (json_read(text, n + 2, 1, &back, &count, &fault) != STATUS_OK || bits_of(back) != bits)
     fail_msg("%s is not read back to %08x", text, bits);
 }
@@ -388,12 +397,13 @@ static void check_written(uint32_t bits) {
 TEST(json_writes_powers_of_two) {
   for (uint32_t exponent = 0; exponent < 255; exponent++)
     for (uint32_t sign = 0; sign < 2; sign++)
-      for (uint32_t step = 0; step < 3; step++) check_written((sign << 31 | exponent << 23) + (exponent ? step - 1 : step));
+      for (uint32_t step = 0; step < 3; step++)
+        check_written((sign << 31 | exponent << 23) + (exponent ? step - 1 : step));
 }
 
 TEST(json_writes_random_bits) {
   struct random r = {random_seed() + 2};
-  for (int i = 0; i < 50000; i++) {
+  for (int i = 0; i < repeats(50000); i++) {
     uint32_t bits = (uint32_t)random_bits(&r);
     if (i % 8 == 0) bits &= 0x807fffffu; /* denormals */
     if ((bits & 0x7f800000u) != 0x7f800000u) check_written(bits);
@@ -402,10 +412,41 @@ TEST(json_writes_random_bits) {
 
 /* Plain from 1e-5 to 1e16, scientific outside, as JavaScript writes numbers but for the + of an exponent. */
 TEST(json_writes_layout) {
-  static const char *const TEXTS[] = {
-      "0", "-0", "1", "-1", "9", "10", "100", "-20", "1024", "0.1", "0.3", "1.5", "-0.25", "10.5", "123456.79", "16777216",
-      "33554432", "10000000000", "1000000000000000", "9999999000000000", "1e16", "-1.2e17", "1e38", "3.4028235e38", "0.01",
-      "0.0001", "0.00012", "0.00001", "-0.000012345", "1e-6", "2.5e-7", "1.1754944e-38", "1e-45", "-1e-45", "1.2621775e-29"};
+  static const char *const TEXTS[] = {"0",
+                                      "-0",
+                                      "1",
+                                      "-1",
+                                      "9",
+                                      "10",
+                                      "100",
+                                      "-20",
+                                      "1024",
+                                      "0.1",
+                                      "0.3",
+                                      "1.5",
+                                      "-0.25",
+                                      "10.5",
+                                      "123456.79",
+                                      "16777216",
+                                      "33554432",
+                                      "10000000000",
+                                      "1000000000000000",
+                                      "9999999000000000",
+                                      "1e16",
+                                      "-1.2e17",
+                                      "1e38",
+                                      "3.4028235e38",
+                                      "0.01",
+                                      "0.0001",
+                                      "0.00012",
+                                      "0.00001",
+                                      "-0.000012345",
+                                      "1e-6",
+                                      "2.5e-7",
+                                      "1.1754944e-38",
+                                      "1e-45",
+                                      "-1e-45",
+                                      "1.2621775e-29"};
   for (size_t i = 0; i < COUNT(TEXTS); i++) {
     char text[JSON_NUMBER_MAX + 1] = {0};
     assert_in_range(json_write_number((float)strtod(TEXTS[i], NULL), text), 1, JSON_NUMBER_MAX);

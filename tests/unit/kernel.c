@@ -1,6 +1,7 @@
 /*
-** core/kernel: every variant that this machine runs against slow references written from kernel.h, to the bit, for every
-** length from 0 to 67 and some large ones, unaligned, and with pages that may not be touched on both sides of everything.
+** core/kernel: every variant that this machine runs against slow references written from kernel.h, to the bit,
+** for every length from 0 to 67 and some large ones, unaligned, and with pages that may not be touched on both
+** sides of everything.
 */
 #define _GNU_SOURCE
 #include "core/kernel.h"
@@ -11,11 +12,13 @@
 
 #define LARGEST 16384
 
-static const size_t LARGE[] = {95, 96, 97, 127, 128, 129, 255, 300, 384, 511, 768, 1000, 1024, 1536, 4097, LARGEST};
+static const size_t LARGE[] = {95,  96,  97,  127,  128,  129,  255,  300,
+                               384, 511, 768, 1000, 1024, 1536, 4097, LARGEST};
 
 /* 0 .. 67, then the large ones; 0 at the end of the list (but for the first). */
 static size_t length_of(size_t i) {
-  return i < 68 ? i : i - 68 < COUNT(LARGE) ? LARGE[i - 68] : 0;
+  size_t large = is_quick() ? 6 : COUNT(LARGE);
+  return i < 68 ? i : i - 68 < large ? LARGE[i - 68] : 0;
 }
 
 #define FOR_EACH_LENGTH(n) for (size_t at_##n = 0, n = 0; at_##n == 0 || (n = length_of(at_##n)) > 0; at_##n++)
@@ -41,8 +44,13 @@ static int free_buffers(void **state) {
   return 0;
 }
 
-/* Kinds of numbers: plain; with zeros of either sign; of all magnitudes, so that products overflow and underflow. */
+/* Kinds of numbers: plain; with zeros of either sign; of all magnitudes, so that products overflow and
+** underflow. */
 enum { KINDS = 3 };
+static size_t kinds(void) {
+  return is_quick() ? 1 : KINDS;
+}
+
 static void fill(struct random *r, size_t kind, size_t n, float *out) {
   for (size_t i = 0; i < n; i++) {
     out[i] = (float)random_normal(r);
@@ -60,7 +68,7 @@ static float padded(const float *a, size_t n, size_t i) {
 }
 
 /* The sum over lane, lane + width, lane + 2 width ... below 32: at width 1 all of them. */
-static double fold_reference(const float *lane, size_t first, size_t width) {
+static double fold_reference(const float *lane, size_t first, size_t width) { /* NOLINT(misc-no-recursion) */
   return width == 32 ? (double)lane[first]
                      : fold_reference(lane, first, 2 * width) + fold_reference(lane, first + width, 2 * width);
 }
@@ -96,8 +104,7 @@ static void check_float(float found, float expected, const struct kernel *k, con
 TEST(kernel_sums) {
   struct random r = {random_seed()};
   static float a[LARGEST], b[LARGEST];
-  for (size_t kind = 0; kind < KINDS; kind++)
-    FOR_EACH_LENGTH(n) {
+  for (size_t kind = 0; kind < kinds(); kind++) FOR_EACH_LENGTH(n) {
       fill(&r, kind, n, a);
       fill(&r, kind, n, b);
       double ab = dot_reference(n, a, b), bb = dot_reference(n, b, b), l2 = l2sq_reference(n, a, b);
@@ -166,13 +173,13 @@ TEST(kernel_finds_what_is_not_finite) {
     }
 }
 
-/* acc += x, acc += weight x, scale (x - mean), (float)(x - mean): element by element, each step rounded as said. */
+/* acc += x, acc += weight x, scale (x - mean), (float)(x - mean): element by element, each step rounded as
+** said. */
 TEST(kernel_element_by_element) {
   struct random r = {random_seed() + 1};
   static float a[LARGEST];
   static double acc[LARGEST], mean[LARGEST];
-  for (size_t kind = 0; kind < KINDS; kind++)
-    FOR_EACH_LENGTH(n) {
+  for (size_t kind = 0; kind < kinds(); kind++) FOR_EACH_LENGTH(n) {
       double weight = 3 * random_uniform(&r);
       fill(&r, kind, n, a);
       for (size_t i = 0; i < n; i++) {
@@ -282,31 +289,31 @@ TEST(kernel_panels) {
 
 /* ---- Transforms ---- */
 
-static struct guarded gx, gw, gy;
-static float x[ROWS_MAX][N_MAX], w[N_MAX * M_MAX], expected[ROWS_MAX][M_MAX];
+static struct guarded given, weights, result;
+static float vectors[ROWS_MAX][N_MAX], matrix[N_MAX * M_MAX], expected[ROWS_MAX][M_MAX];
 
-/* Fills x and W, and what is expected: y_rj = fma(x_ri, W_ij, y_rj), i = 0 .. n - 1, from 0. Returns W in panels. */
+/* Fills vectors and matrix, and what is expected: y_rj = fma(x_ri, W_ij, y_rj), i = 0 .. n - 1, from 0.
+** Returns W in panels. */
 static float *begin_transform(struct random *r, size_t kind, size_t rows, size_t n, size_t m) {
-  static float source[N_MAX * M_MAX];
-  fill(r, kind, n * m, w);
+  fill(r, kind, n * m, matrix);
   for (size_t row = 0; row < rows; row++) {
-    fill(r, kind, n, x[row]);
+    fill(r, kind, n, vectors[row]);
     for (size_t j = 0; j < m; j++) {
       float acc = 0;
-      for (size_t i = 0; i < n; i++) acc = fmaf(x[row][i], w[i * m + j], acc);
+      for (size_t i = 0; i < n; i++) acc = fmaf(vectors[row][i], matrix[i * m + j], acc);
       expected[row][j] = acc;
     }
   }
-  memcpy(source, w, sizeof w);
-  float *panels = guarded_place(&gw, 4 * kernel_panel_elements(n, m), m % 2 ? 0 : 3);
-  kernel_pack(n, m, source, panels);
+  float *panels = guarded_place(&weights, 4 * kernel_panel_elements(n, m), m % 2 ? 0 : 3);
+  kernel_pack(n, m, matrix, panels);
   return panels;
 }
 
 static void check_transform(struct random *r, size_t kind, size_t n, size_t m) {
   float *panels = begin_transform(r, kind, 1, n, m);
   size_t edge = (n + m) % 2 ? 0 : 3;
-  float *in = memcpy(guarded_place(&gx, 4 * n, edge), x[0], 4 * n), *out = guarded_place(&gy, 4 * m, edge);
+  float *in = memcpy(guarded_place(&given, 4 * n, edge), vectors[0], 4 * n),
+        *out = guarded_place(&result, 4 * m, edge);
   FOR_EACH_VARIANT(k) {
     memset(out, 0x7f, 4 * m);
     (*k)->transform(n, m, in, panels, out);
@@ -316,7 +323,7 @@ static void check_transform(struct random *r, size_t kind, size_t n, size_t m) {
 
 TEST(kernel_transform) {
   struct random r = {random_seed() + 4};
-  for (size_t kind = 0; kind < KINDS; kind++)
+  for (size_t kind = 0; kind < kinds(); kind++)
     for (size_t n = 1; n <= N_MAX; n += n < 9 ? 1 : 29)
       for (size_t m = 1; m <= M_MAX; m++) check_transform(&r, kind, n, m);
 }
@@ -325,10 +332,11 @@ TEST(kernel_transform) {
 static void check_block(struct random *r, size_t kind, size_t rows, size_t n, size_t m, size_t stride) {
   size_t places = kernel_interleaved_elements(rows, n), span = (rows - 1) * stride + m, edge = m % 2 ? 0 : 3;
   float *panels = begin_transform(r, kind, rows, n, m);
-  float *in = guarded_place(&gx, 4 * places, edge), *out = guarded_place(&gy, 4 * span, edge);
+  float *in = guarded_place(&given, 4 * places, edge), *out = guarded_place(&result, 4 * span, edge);
   for (size_t row = 0; row < (rows + GROUP_ROWS - 1) / GROUP_ROWS * GROUP_ROWS; row++)
     for (size_t i = 0; i < n; i++)
-      in[row / GROUP_ROWS * GROUP_ROWS * n + i * GROUP_ROWS + row % GROUP_ROWS] = x[row < rows ? row : rows - 1][i];
+      in[row / GROUP_ROWS * GROUP_ROWS * n + i * GROUP_ROWS + row % GROUP_ROWS] =
+          vectors[row < rows ? row : rows - 1][i];
   FOR_EACH_VARIANT(k) {
     for (size_t i = 0; i < span; i++) out[i] = 77;
     (*k)->transform_block(rows, n, m, in, panels, out, stride);
@@ -341,7 +349,7 @@ static void check_block(struct random *r, size_t kind, size_t rows, size_t n, si
 TEST(kernel_transform_block) {
   static const size_t NS[] = {1, 2, 5, 16, 67};
   struct random r = {random_seed() + 5};
-  for (size_t kind = 0; kind < KINDS; kind++)
+  for (size_t kind = 0; kind < kinds(); kind++)
     for (size_t rows = 1; rows <= ROWS_MAX; rows += rows < 9 ? 1 : 5)
       for (size_t m = 1; m <= M_MAX; m += m < 52 ? 1 : 7)
         check_block(&r, kind, rows, NS[(rows + m) % COUNT(NS)], m, m + (rows + m) % 3);
@@ -349,17 +357,17 @@ TEST(kernel_transform_block) {
 
 static int make_transform_buffers(void **state) {
   (void)state;
-  gx = guarded_make(4 * (ROWS_MAX + GROUP_ROWS) * N_MAX + 8);
-  gw = guarded_make(4 * N_MAX * (M_MAX + 48) + 8);
-  gy = guarded_make(4 * ROWS_MAX * (M_MAX + 3) + 8);
+  given = guarded_make(4 * (ROWS_MAX + GROUP_ROWS) * N_MAX + 8);
+  weights = guarded_make(4 * N_MAX * (M_MAX + 48) + 8);
+  result = guarded_make(4 * ROWS_MAX * (M_MAX + 3) + 8);
   return 0;
 }
 
 static int free_transform_buffers(void **state) {
   (void)state;
-  guarded_free(&gx);
-  guarded_free(&gw);
-  guarded_free(&gy);
+  guarded_free(&given);
+  guarded_free(&weights);
+  guarded_free(&result);
   return 0;
 }
 
@@ -367,15 +375,17 @@ static int free_transform_buffers(void **state) {
 TEST(kernel_transform_of_nan) {
   struct random r = {random_seed() + 6};
   for (size_t at = 0; at < 10; at++) {
-    float *panels = begin_transform(&r, 0, 10, 7, 50), *in = guarded_place(&gx, 4 * 16 * 7, 0);
-    float *out = guarded_place(&gy, 4 * 10 * 50, 0);
+    float *panels = begin_transform(&r, 0, 10, 7, 50), *in = guarded_place(&given, 4 * 16 * 7, 0);
+    float *out = guarded_place(&result, 4 * 10 * 50, 0);
     memset(in, 0, 4 * 16 * 7);
     for (size_t row = 0; row < 10; row++)
-      for (size_t i = 0; i < 7; i++) in[row / 8 * 56 + i * 8 + row % 8] = row == at && i == at % 7 ? NAN : x[row][i];
+      for (size_t i = 0; i < 7; i++)
+        in[row / 8 * 56 + i * 8 + row % 8] = row == at && i == at % 7 ? NAN : vectors[row][i];
     FOR_EACH_VARIANT(k) {
       (*k)->transform_block(10, 7, 50, in, panels, out, 50);
       for (size_t row = 0; row < 10; row++)
-        for (size_t j = 0; j < 50; j++) check_float(out[row * 50 + j], row == at ? NAN : expected[row][j], *k, "block", j);
+        for (size_t j = 0; j < 50; j++)
+          check_float(out[row * 50 + j], row == at ? NAN : expected[row][j], *k, "block", j);
     }
   }
 }
@@ -404,7 +414,8 @@ TEST(kernel_choice) {
 #define WITH_BUFFERS(test) cmocka_unit_test_setup_teardown(test, make_buffers, free_buffers)
 #define WITH_TRANSFORM(test) cmocka_unit_test_setup_teardown(test, make_transform_buffers, free_transform_buffers)
 
-UNIT_MAIN(WITH_BUFFERS(kernel_sums), WITH_BUFFERS(kernel_sums_of_nan), WITH_BUFFERS(kernel_finds_what_is_not_finite),
-          WITH_BUFFERS(kernel_element_by_element), WITH_BUFFERS(kernel_shift_group), cmocka_unit_test(kernel_panels),
-          WITH_TRANSFORM(kernel_transform), WITH_TRANSFORM(kernel_transform_block),
-          WITH_TRANSFORM(kernel_transform_of_nan), cmocka_unit_test(kernel_choice))
+UNIT_MAIN(WITH_BUFFERS(kernel_sums), WITH_BUFFERS(kernel_sums_of_nan),
+          WITH_BUFFERS(kernel_finds_what_is_not_finite), WITH_BUFFERS(kernel_element_by_element),
+          WITH_BUFFERS(kernel_shift_group), cmocka_unit_test(kernel_panels), WITH_TRANSFORM(kernel_transform),
+          WITH_TRANSFORM(kernel_transform_block), WITH_TRANSFORM(kernel_transform_of_nan),
+          cmocka_unit_test(kernel_choice))

@@ -1,6 +1,6 @@
 /*
-** core/model: the formats as specified, byte by byte; round trips; and what must be refused: every flipped bit, every
-** other length, and headers that lie under a right hash.
+** core/model: the formats as specified, byte by byte; round trips; and what must be refused: every flipped bit,
+** every other length, and headers that lie under a right hash.
 */
 #include "core/model.h"
 
@@ -8,14 +8,27 @@
 #include "faulty_memory.h"
 
 /* d = 3, k = 2 */
-static const double MEAN[] = {1, -2.5, 1e-300}, EIGENVALUES[] = {4, 1, 0.25}, ROWS[] = {1, 2, 3}, COLUMNS[] = {0.5, 7};
+static const double MEAN[] = {1, -2.5, 1e-300}, EIGENVALUES[] = {4, 1, 0.25}, ROWS[] = {1, 2, 3},
+                    COLUMNS[] = {0.5, 7};
 static const float KERNEL[] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, INVERSE[] = {-1, -2, -3, -4, -5, -6, -7, -8, -9};
 
 static struct model sample(enum whiten_method method, uint32_t flags) {
   int keeps_d = method != WHITEN_PCA && method != WHITEN_PCA_COR, imported = (flags & MODEL_IMPORTED) != 0;
-  struct model m = {.header = {.d = 3, .k = 2, .m = keeps_d ? 3 : 2, .rank = 3, .n = 100, .weight = 123.5, .method = method,
-                               .flags = flags, .remove = 1, .ridge = 0.125, .rho = 0.5, .ridge_added = 2, .power = 0.75},
-                    .mean = MEAN, .kernel = KERNEL};
+  struct model m = {.header = {.d = 3,
+                               .k = 2,
+                               .m = keeps_d ? 3 : 2,
+                               .rank = 3,
+                               .n = 100,
+                               .weight = 123.5,
+                               .method = method,
+                               .flags = flags,
+                               .remove = 1,
+                               .ridge = 0.125,
+                               .rho = 0.5,
+                               .ridge_added = 2,
+                               .power = 0.75},
+                    .mean = MEAN,
+                    .kernel = KERNEL};
   if (imported) m.header.remove = 0;
   if (!imported) m.eigenvalues = EIGENVALUES;
   if (flags & MODEL_SCALES) m.row_scale = ROWS, m.column_scale = COLUMNS;
@@ -69,9 +82,9 @@ static void rehash(unsigned char *blob, size_t bytes) {
 }
 
 /* The number at an offset, put together byte by byte. */
-static uint64_t number_at(const unsigned char *blob, size_t at, int bytes) {
+static uint64_t number_at(const unsigned char *blob, size_t at, size_t bytes) {
   uint64_t value = 0;
-  for (int i = 0; i < bytes; i++) value |= (uint64_t)blob[at + (size_t)i] << (8 * i);
+  for (size_t i = 0; i < bytes; i++) value |= (uint64_t)blob[at + i] << (8 * i);
   return value;
 }
 
@@ -82,10 +95,9 @@ static double double_at(const unsigned char *blob, size_t at) {
   return value;
 }
 
-static void put_number(unsigned char *blob, size_t at, int bytes, uint64_t value) {
-  for (int i = 0; i < bytes; i++) blob[at + (size_t)i] = (unsigned char)(value >> (8 * i));
+static void put_number(unsigned char *blob, size_t at, size_t bytes, uint64_t value) {
+  for (size_t i = 0; i < bytes; i++) blob[at + i] = (unsigned char)(value >> (8 * i));
 }
-
 
 TEST(model_layout) {
   size_t bytes;
@@ -178,7 +190,8 @@ TEST(model_every_flipped_bit) {
 }
 
 /* Cut anywhere, or with something behind it, in blocks of exactly that size. */
-static void check_lengths(const unsigned char *blob, size_t bytes, size_t header, enum status (*read)(const void *, size_t)) {
+static void check_lengths(const unsigned char *blob, size_t bytes, size_t header,
+                          enum status (*read)(const void *, size_t)) {
   for (size_t n = 0; n < bytes + 40; n++) {
     unsigned char *cut = calloc(n + (n == 0), 1);
     memcpy(cut, blob, n < bytes ? n : bytes);
@@ -210,8 +223,7 @@ TEST(model_every_other_length) {
 
 /* One field changed, the hash made right: what the reader says. Of a pca-cor sample. */
 static const struct {
-  size_t at;
-  int bytes;
+  size_t at, bytes;
   uint64_t value;
   enum status status;
 } FORGED[] = {
@@ -303,9 +315,9 @@ TEST(model_forged_fields) {
 
 /* Sizes whose product is beyond 2^32 or 2^64, or just right for a few bytes, in d, k and m at once. */
 TEST(model_forged_sizes) {
-  static const uint32_t SIZES[] = {0,          1,          2,          3,          5,      16383,  16384,
-                                   16385,      65536,      0x20000000, 0x3fffffff, 0x40000000, 0x7fffffff, 0x80000000,
-                                   0xfffffffe, 0xffffffff};
+  static const uint32_t SIZES[] = {0,          1,          2,          3,          5,          16383,
+                                   16384,      16385,      65536,      0x20000000, 0x3fffffff, 0x40000000,
+                                   0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
   static const uint32_t FLAGS[] = {MODEL_SCALES, MODEL_INVERSE, MODEL_IMPORTED, MODEL_IMPORTED | MODEL_INVERSE};
   size_t bytes;
   unsigned char *blob = write_sample(WHITEN_PCA, MODEL_SCALES, &bytes);
@@ -422,8 +434,7 @@ TEST(stats_every_other_length) {
 
 TEST(stats_forged_fields) {
   static const struct {
-    size_t at;
-    int bytes;
+    size_t at, bytes;
     uint64_t value;
     enum status status;
   } CASES[] = {
@@ -464,7 +475,8 @@ TEST(stats_forged_fields) {
   }
 }
 
-/* Random bytes behind a good beginning, with a right hash and size: refused or not, nothing may be read outside. */
+/* Random bytes behind a good beginning, with a right hash and size: refused or not, nothing may be read
+** outside. */
 TEST(model_random_bytes) {
   struct random r = {random_seed()};
   for (int i = 0; i < 20000; i++) {
@@ -479,9 +491,10 @@ TEST(model_random_bytes) {
   }
 }
 
-UNIT_MAIN(cmocka_unit_test(model_layout), cmocka_unit_test(model_round_trip), cmocka_unit_test(model_every_flipped_bit),
-          cmocka_unit_test(model_every_other_length), cmocka_unit_test(model_forged_fields),
-          cmocka_unit_test(model_forged_sizes), cmocka_unit_test(model_foreign), cmocka_unit_test(model_unaligned),
-          cmocka_unit_test(model_names), cmocka_unit_test(stats_layout), cmocka_unit_test(stats_round_trip),
+UNIT_MAIN(cmocka_unit_test(model_layout), cmocka_unit_test(model_round_trip),
+          cmocka_unit_test(model_every_flipped_bit), cmocka_unit_test(model_every_other_length),
+          cmocka_unit_test(model_forged_fields), cmocka_unit_test(model_forged_sizes),
+          cmocka_unit_test(model_foreign), cmocka_unit_test(model_unaligned), cmocka_unit_test(model_names),
+          cmocka_unit_test(stats_layout), cmocka_unit_test(stats_round_trip),
           cmocka_unit_test(stats_every_flipped_bit), cmocka_unit_test(stats_every_other_length),
           cmocka_unit_test(stats_forged_fields), cmocka_unit_test(model_random_bytes))

@@ -73,8 +73,8 @@ TEST(moments_any_number_of_rows) {
   assert_int_equal(faulty.live, 0);
 }
 
-/* What a mean of a million spreads costs is its own rounding in float64: 1e6 * 2^-53 of the spread, times the distance
-** between the means of blocks. (What float32 keeps of the spread is in the rows.) */
+/* What a mean of a million spreads costs is its own rounding in float64: 1e6 * 2^-53 of the spread, times
+** the distance between the means of blocks. (What float32 keeps of the spread is in the rows.) */
 TEST(moments_far_mean) {
   static const double MEANS[] = {10, 1e3, 1e6, -1e6};
   struct random r = {random_seed() + 1};
@@ -334,8 +334,8 @@ TEST(moments_out_of_memory) {
   }
 }
 
-UNIT_MAIN(cmocka_unit_test(moments_any_number_of_rows), cmocka_unit_test(moments_far_mean), cmocka_unit_test(moments_any_size_of_block),
-          cmocka_unit_test(moments_in_single_precision),
+UNIT_MAIN(cmocka_unit_test(moments_any_number_of_rows), cmocka_unit_test(moments_far_mean),
+          cmocka_unit_test(moments_any_size_of_block), cmocka_unit_test(moments_in_single_precision),
           cmocka_unit_test(moments_drifting_mean), cmocka_unit_test(moments_flushed_often),
           cmocka_unit_test(moments_weights), cmocka_unit_test(moments_weight_is_frequency),
           cmocka_unit_test(moments_merge_any_split), cmocka_unit_test(moments_add_after_merge),

@@ -311,12 +311,14 @@ static enum pool_mode faulty_mode;
 
 static enum status pool_once(void) {
   struct pool p = {0};
-  size_t index;
-  float out[3];
   enum status rc = pool_init(&p, faulty_mode, 3, &faulty_memory);
   if (rc == STATUS_OK) rc = pool_add(&p, (float[]){1, 2, 3}, 1, 1);
   if (rc == STATUS_OK && faulty_mode == POOL_MEAN) rc = pool_begin_window(&p);
-  if (rc == STATUS_OK) rc = pool_value(&p, out, &index);
+  if (rc == STATUS_OK) {
+    float out[3];
+    size_t index;
+    rc = pool_value(&p, out, &index);
+  }
   pool_clear(&p);
   return rc;
 }

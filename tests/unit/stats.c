@@ -1,6 +1,6 @@
 /*
-** core/stats: mean cosine against all pairs, IsoScore against the steps of its algorithm, correlations against constants
-** of scipy.stats and closed forms; faults.
+** core/stats: mean cosine against all pairs, IsoScore against the steps of its algorithm, correlations against
+** constants of scipy.stats and closed forms; faults.
 */
 #include "core/stats.h"
 
@@ -115,12 +115,13 @@ static double isoscore_steps(size_t n, const double *eigenvalues) {
 /* Two rows at +-a on each axis make a diagonal covariance with eigenvalues in proportion to a^2. */
 static void fill_axes(size_t dim, const double *lengths, float mean) {
   for (size_t i = 0; i < 2 * dim; i++)
-    for (size_t j = 0; j < DIM; j++) rows[i][j] = mean + (i / 2 == j ? (float)(i % 2 ? -lengths[j] : lengths[j]) : 0);
+    for (size_t j = 0; j < DIM; j++)
+      rows[i][j] = mean + (i / 2 == j ? (float)(i % 2 ? -lengths[j] : lengths[j]) : 0);
 }
 
 TEST(isoscore_against_its_algorithm) {
-  static const double LENGTHS[][DIM] = {{1, 1, 1, 1, 1, 1}, {1, 2, 3, 4, 5, 6}, {100, 1, 1, 1, 1, 1}, {4, 4, 4, 0, 0, 0},
-                                        {1, 0, 0, 0, 0, 0}};
+  static const double LENGTHS[][DIM] = {
+      {1, 1, 1, 1, 1, 1}, {1, 2, 3, 4, 5, 6}, {100, 1, 1, 1, 1, 1}, {4, 4, 4, 0, 0, 0}, {1, 0, 0, 0, 0, 0}};
   for (size_t c = 0; c < COUNT(LENGTHS); c++)
     for (size_t dim = 2; dim <= DIM; dim++) {
       double squares[DIM];
@@ -184,7 +185,8 @@ TEST(correlations_of_scipy) {
 }
 
 TEST(correlations_closed_forms) {
-  static const double UP[] = {1, 2, 3, 4}, DOWN[] = {8, 6, 4, 2}, CURVED[] = {1, 10, 100, 1000}, FLAT[] = {5, 5, 5, 5};
+  static const double UP[] = {1, 2, 3, 4}, DOWN[] = {8, 6, 4, 2}, CURVED[] = {1, 10, 100, 1000},
+                      FLAT[] = {5, 5, 5, 5};
   static const double SQUARES[] = {4, 1, 1, 4}, CENTRED[] = {-2, -1, 1, 2};
   assert_same_double(pearson(4, UP, UP), 1);
   assert_same_double(pearson(4, UP, DOWN), -1);

@@ -26,7 +26,8 @@ TEST(topk_against_sorting) {
         topk_init(&t, KS[i]);
         int64_t offset = (int64_t)random_below(&r, 1000) - 500;
         for (size_t j = 0; j < n; j++)
-          hits[j] = (struct hit){(double)random_below(&r, levels) / 7 - 1, (int64_t)((j * 7919 + 13) % 307) + offset};
+          hits[j] = (struct hit){(double)random_below(&r, levels) / 7 - 1,
+                                 (int64_t)((j * 7919 + 13) % 307) + offset};
         for (size_t j = 0; j < n; j++) {
           double threshold = topk_threshold(&t);
           int admitted = topk_admits(&t, hits[j].similarity, hits[j].rowid);

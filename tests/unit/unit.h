@@ -1,8 +1,10 @@
 /*
-** What the unit tests share: cmocka with the headers it wants before it, random numbers, and comparisons of floats.
+** What the unit tests share: cmocka with the headers it wants before it, random numbers, and comparisons of
+** floats.
 **
-** Random tests start from WHITEN_SEED (default 20210329), which every program prints as a comment of TAP. What is
-** expected comes from a closed form, a published vector, numpy, or a slower independent computation in the test.
+** Random tests start from WHITEN_SEED (default 20210329), which every program prints as a comment of TAP. What
+** is expected comes from a closed form, a published vector, numpy, or a slower independent computation in the
+** test.
 */
 #ifndef WHITEN_TESTS_UNIT_H
 #define WHITEN_TESTS_UNIT_H
@@ -23,9 +25,13 @@
 #define TEST(name) static void name(void **state __attribute__((unused)))
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* Under valgrind (WHITEN_QUICK is set) what takes long is left out. */
+/* Under valgrind, where WHITEN_QUICK is set, what takes long is left out, and random tests repeat less often. */
 static inline int is_quick(void) {
   return getenv("WHITEN_QUICK") != NULL;
+}
+
+static inline int repeats(int n) {
+  return is_quick() ? 1 + n / 20 : n;
 }
 
 /* splitmix64 (Steele, Lea & Flood 2014): every seed gives a good sequence, also 0. */
@@ -100,7 +106,8 @@ static inline void check_same_float(float actual, float expected, const char *wh
   _fail(file, line);
 }
 
-static inline void check_same_double(double actual, double expected, const char *what, const char *file, int line) {
+static inline void check_same_double(double actual, double expected, const char *what, const char *file,
+                                     int line) {
   if (bits_of_double(actual) == bits_of_double(expected)) return;
   print_error("%s is %.17g, expected %.17g, to the bit\n", what, actual, expected);
   _fail(file, line);

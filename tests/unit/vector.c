@@ -50,7 +50,8 @@ static void compare(size_t n, const float *a, const float *b) {
   assert_near(vector_dot(n, a, b), (double)dot, t * (double)dot_size);
   assert_near(vector_norm(n, a), (double)sqrtl(aa), t * (double)sqrtl(aa));
   assert_near(vector_l2(n, a, b), distance, t * distance);
-  assert_near(cosine(n, a, b), (double)(dot / sqrtl(aa) / sqrtl(bb)), t * (1 + (double)(dot_size / sqrtl(aa) / sqrtl(bb))));
+  assert_near(cosine(n, a, b), (double)(dot / sqrtl(aa) / sqrtl(bb)),
+              t * (1 + (double)(dot_size / sqrtl(aa) / sqrtl(bb))));
   assert_same_double(cosine(n, a, b), cosine(n, b, a));
   assert_same_double(vector_dot(n, a, b), vector_dot(n, b, a));
   assert_same_double(vector_l2(n, a, b), vector_l2(n, b, a));
@@ -81,8 +82,10 @@ TEST(vector_any_magnitude) {
 }
 
 TEST(vector_extremes) {
-  static const float BIG[2] = {1e30f, 1e30f}, SMALL[2] = {1e-30f, 1e-30f}, MAX_POSITIVE[3] = {FLT_MAX, FLT_MAX, FLT_MAX},
-                     MAX_NEGATIVE[3] = {-FLT_MAX, -FLT_MAX, -FLT_MAX}, TINY[1] = {FLT_TRUE_MIN}, ZERO[3] = {0, -0.0f, 0};
+  static const float BIG[2] = {1e30f, 1e30f}, SMALL[2] = {1e-30f, 1e-30f},
+                     MAX_POSITIVE[3] = {FLT_MAX, FLT_MAX, FLT_MAX},
+                     MAX_NEGATIVE[3] = {-FLT_MAX, -FLT_MAX, -FLT_MAX}, TINY[1] = {FLT_TRUE_MIN},
+                     ZERO[3] = {0, -0.0f, 0};
   assert_same_double(cosine(2, BIG, BIG), 1);
   assert_same_double(cosine(2, SMALL, SMALL), 1);
   assert_same_double(cosine(2, BIG, SMALL), 1);
@@ -101,7 +104,8 @@ TEST(vector_extremes) {
 
 /* Elements of very different size in one vector: none may be lost where it decides the result. */
 TEST(vector_mixed_magnitudes) {
-  static const float A[2] = {1, 1e-25f}, B[2] = {1, 2e-25f}, HUGE_A[2] = {0x1p100f, 0x1p-60f}, SMALL_B[2] = {0, 0x1p-60f};
+  static const float A[2] = {1, 1e-25f}, B[2] = {1, 2e-25f}, HUGE_A[2] = {0x1p100f, 0x1p-60f},
+                     SMALL_B[2] = {0, 0x1p-60f};
   static const float FAR_A[2] = {1e30f, 1e-30f}, FAR_B[2] = {1e30f, 3e-30f};
   assert_near(vector_l2(2, A, B), 1e-25, 1e-31);
   assert_near(vector_l2(2, FAR_A, FAR_B), 2e-30, 1e-36);

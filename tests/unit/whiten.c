@@ -1,6 +1,7 @@
 /*
-** core/whiten: kernels against constants of numpy and against what defines them (the covariance of what they give is the
-** identity, the inverse is one, the eigenvectors are orthonormal); ranks, refusals, imports; faults.
+** core/whiten: kernels against constants of numpy and against what defines them (the covariance of what they
+** give is the identity, the inverse is one, the eigenvectors are orthonormal); ranks, refusals, imports;
+** faults.
 */
 #include "core/whiten.h"
 
@@ -25,7 +26,8 @@ static void gather(size_t n, size_t d, const float *rows, double weight) {
   double total = weight > 0 ? weight * (double)n : (double)n, mean[MAX] = {0};
   moments_clear(&moments);
   assert_int_equal(moments_init(&moments, d, MOMENTS_DOUBLE, &faulty_memory), STATUS_OK);
-  for (size_t r = 0; r < n; r++) assert_int_equal(moments_add(&moments, rows + r * d, weight > 0 ? weight : 1), STATUS_OK);
+  for (size_t r = 0; r < n; r++)
+    assert_int_equal(moments_add(&moments, rows + r * d, weight > 0 ? weight : 1), STATUS_OK);
   assert_int_equal(moments_flush(&moments), STATUS_OK);
   for (size_t r = 0; r < n; r++)
     for (size_t i = 0; i < d; i++) mean[i] += (double)rows[r * d + i] / (double)n;
@@ -159,7 +161,8 @@ static void check_inverse(const struct solved *s, double tolerance) {
 
 /* ---- Constants of numpy: eigh, cholesky and the formulas of Kessy et al., on these seven rows ---- */
 
-static const float SEVEN[7 * 3] = {2, 1, 0.5f, 0, 3, -1, -1, 0.5f, 2, 4, -2, 1, 1.5f, 1, 3, -2, 2, -0.5f, 3, 0, -2};
+static const float SEVEN[7 * 3] = {2, 1,    0.5f, 0, 3,  -1, -1,    0.5f, 2, 4, -2,
+                                   1, 1.5f, 1,    3, -2, 2,  -0.5f, 3,    0, -2};
 
 TEST(whiten_constants_of_numpy) {
   static const double MEAN[] = {1.0714285714285714, 0.7857142857142857, 0.42857142857142855};
@@ -170,8 +173,8 @@ TEST(whiten_constants_of_numpy) {
        0.298877258},
       {0.613121229, 0.336180289, 0.0704651393, 0.336180289, 0.924797548, 0.135013867, 0.0704651393, 0.135013867,
        0.599967612},
-      {-0.235550624, -0.139765292, 0.647210731, 0.340345757, -0.0210875662, 0.932853963, -0.0833672408, 0.541149477,
-       0.288725411},
+      {-0.235550624, -0.139765292, 0.647210731, 0.340345757, -0.0210875662, 0.932853963, -0.0833672408,
+       0.541149477, 0.288725411},
       {0.635709883, 0.29186075, 0.0677525667, 0.401237115, 0.897955995, 0.138492759, 0.0843245845, 0.125380536,
        0.600270191},
       {0.70278031, 0, 0, 0.749212439, 0.6520561, 0, 0.186216764, 0.138082468, 0.573944043}};
@@ -189,12 +192,12 @@ TEST(whiten_constants_of_numpy) {
 }
 
 TEST(whiten_ridge_and_power_of_numpy) {
-  static const double RIDGE[] = {0.293364736, -0.0916662302, 0.332128636, -0.193966054, -0.0773578289, 0.525184105,
-                                 0.0272292425, 0.436547091, 0.162805075};
-  static const double POWER[] = {0.524272557, -0.151688015, 0.561471513, -0.346637024, -0.12801067, 0.887836466,
-                                 0.0486614199, 0.722392114, 0.275225928};
-  static const double CHOLESKY[] = {0.452520714, 0, 0, 0.275384036, 0.493547405, 0, 0.0487131312, 0.0669356882,
-                                    0.459311367};
+  static const double RIDGE[] = {0.293364736, -0.0916662302, 0.332128636, -0.193966054, -0.0773578289,
+                                 0.525184105, 0.0272292425,  0.436547091, 0.162805075};
+  static const double POWER[] = {0.524272557, -0.151688015, 0.561471513, -0.346637024, -0.12801067,
+                                 0.887836466, 0.0486614199, 0.722392114, 0.275225928};
+  static const double CHOLESKY[] = {0.452520714,  0,          0, 0.275384036, 0.493547405, 0, 0.0487131312,
+                                    0.0669356882, 0.459311367};
   struct whiten_options o = WHITEN_DEFAULTS;
   gather(7, 3, SEVEN, 0);
   o.ridge = 0.5;
@@ -219,8 +222,8 @@ TEST(whiten_ridge_and_power_of_numpy) {
 /* Chen et al. 2010, eq. (23), on each row twenty times; with seven rows the formula is beyond 1. */
 TEST(whiten_oas_of_numpy) {
   static const double RHO = 0.05465660638029144, ADDED = 0.16084283960490023;
-  static const double KERNEL[] = {0.360272207, -0.122059439, 0.597938849, -0.238203743, -0.103006889, 0.945501066,
-                                  0.033439395, 0.581290328, 0.293101735};
+  static const double KERNEL[] = {0.360272207, -0.122059439, 0.597938849, -0.238203743, -0.103006889,
+                                  0.945501066, 0.033439395,  0.581290328, 0.293101735};
   struct whiten_options o = WHITEN_DEFAULTS;
   o.oas = 1;
   gather(7, 3, SEVEN, 20);
@@ -351,7 +354,8 @@ TEST(whiten_shapes_of_methods) {
   for (size_t i = 0; i < d; i++)
     for (size_t j = 0; j < d; j++) {
       assert_near(zca.kernel[i * d + j], zca.kernel[j * d + i], 1e-6);
-      assert_near(cor.kernel[i * d + j] * sqrt(cov[i * d + i]), cor.kernel[j * d + i] * sqrt(cov[j * d + j]), 1e-6);
+      assert_near(cor.kernel[i * d + j] * sqrt(cov[i * d + i]), cor.kernel[j * d + i] * sqrt(cov[j * d + j]),
+                  1e-6);
       if (j > i) assert_same_double(cholesky.kernel[i * d + j], 0);
       if (j == i) assert_true(cholesky.kernel[i * d + j] > 0);
     }

@@ -1,4 +1,5 @@
-/* core/workers: every job of every batch runs once, whatever the number of threads, and the caller lends a hand. */
+/* core/workers: every job of every batch runs once, whatever the number of threads, and the caller lends a
+** hand. */
 #define _GNU_SOURCE
 #include "core/workers.h"
 
