@@ -13,6 +13,7 @@ struct group {
   struct moments moments;
   struct whiten_options options;
   int64_t rows;
+  int failed; /* a row did: SQLite finalizes the group all the same */
   sqlite3_value *arguments[2];
 };
 
@@ -85,10 +86,12 @@ static void step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct group *group = group_of(&call);
   int is_stats = call_variant(&call) == STATS;
   if (group == NULL || any_null(is_stats ? argc : 1, argv)) return;
-  if (is_stats && argc > 1 && number_read(&call, argv[1], "weight", &weight)) return;
-  if (vector_read(&call, argv[0], "v", &v)) return;
-  if (is_stats || check_constant(&call, group, argc, argv, v.dim) == 0) add_row(&call, group, &v, weight);
-  vector_free(&v);
+  if ((!is_stats || argc < 2 || number_read(&call, argv[1], "weight", &weight) == 0) &&
+      vector_read(&call, argv[0], "v", &v) == 0) {
+    if (is_stats || check_constant(&call, group, argc, argv, v.dim) == 0) add_row(&call, group, &v, weight);
+    vector_free(&v);
+  }
+  group->failed = call.failed;
 }
 
 static void return_model(struct call *call, struct moments *moments, const struct whiten_options *options) {
@@ -123,7 +126,7 @@ static void final(sqlite3_context *context) {
   struct call call = call_of(context);
   struct group *group = sqlite3_aggregate_context(context, 0);
   if (group == NULL) return;
-  if (group->moments.rows > 0) {
+  if (group->moments.rows > 0 && !group->failed && !is_interrupted(context)) {
     if (call_variant(&call) == STATS)
       return_stats(&call, &group->moments);
     else
@@ -169,7 +172,7 @@ static int merge_blob(struct call *call, sqlite3_value *value, struct moments *m
 static void merge_step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
   struct group *group = group_of(&call);
-  if (group != NULL && !any_null(argc, argv)) merge_blob(&call, argv[0], &group->moments);
+  if (group != NULL && !any_null(argc, argv)) group->failed = merge_blob(&call, argv[0], &group->moments);
 }
 
 /* whiten_solve(stats [, k [, options]]) */

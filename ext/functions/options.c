@@ -102,10 +102,12 @@ static unsigned read_member(struct call *call, const struct member *m, size_t d,
   return 0;
 }
 
-/* A column as text: NULL where it is NULL, or after an error. */
+/* A column as text: NULL where it is NULL, or after an error. The type is asked first: when memory runs out, reading the
+** text leaves a NULL behind. */
 static const char *text_of(struct call *call, sqlite3_stmt *statement, int column) {
+  int type = sqlite3_column_type(statement, column);
   const char *text = (const char *)sqlite3_column_text(statement, column);
-  if (text == NULL && sqlite3_column_type(statement, column) != SQLITE_NULL) fail_nomem(call);
+  if (text == NULL && type != SQLITE_NULL) fail_nomem(call);
   return text;
 }
 

@@ -99,7 +99,8 @@ static void correlation_final(sqlite3_context *context) {
   struct correlation *correlation = sqlite3_aggregate_context(context, 0);
   if (correlation == NULL) return;
   struct pairs *pairs = &correlation->pairs;
-  result_double(&call, call_variant(&call) == SPEARMAN ? pairs_spearman(pairs) : pairs_pearson(pairs));
+  if (!is_interrupted(context))
+    result_double(&call, call_variant(&call) == SPEARMAN ? pairs_spearman(pairs) : pairs_pearson(pairs));
   pairs_clear(pairs);
 }
 

@@ -236,6 +236,15 @@ int integer_read(struct call *call, sqlite3_value *value, const char *argument, 
   return call->failed;
 }
 
+int is_interrupted(sqlite3_context *context) {
+#if SQLITE_VERSION_NUMBER >= 3041000
+  return sqlite3_libversion_number() >= 3041000 && sqlite3_is_interrupted(sqlite3_context_db_handle(context));
+#else
+  (void)context;
+  return 0;
+#endif
+}
+
 int any_null(int argc, sqlite3_value **argv) {
   for (int i = 0; i < argc; i++)
     if (sqlite3_value_type(argv[i]) == SQLITE_NULL) return 1;

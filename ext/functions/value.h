@@ -55,6 +55,10 @@ int number_read(struct call *call, sqlite3_value *value, const char *argument, d
 /* An INTEGER of at least `minimum`. 0 on success. */
 int integer_read(struct call *call, sqlite3_value *value, const char *argument, int64_t minimum, int64_t *number);
 
+/* Whether the statement is being stopped: SQLite finalizes aggregates then as well, and nobody wants their result. Known
+** from SQLite 3.41 on, when it was built with its header. */
+int is_interrupted(sqlite3_context *context);
+
 /* Whether any of the arguments is NULL. */
 int any_null(int argc, sqlite3_value **argv);
 
