@@ -62,7 +62,7 @@ $B/unit/%: tests/unit/%.c libwhiten.a
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
-DEBIAN = gcc make pkg-config libsqlite3-dev sqlite3 libopenblas-dev liblapacke-dev libcmocka-dev \
+DEBIAN = gcc clang valgrind make pkg-config libsqlite3-dev sqlite3 libopenblas-dev liblapacke-dev libcmocka-dev \
          python3 python3-numpy python3-scipy python3-pytest
 
 deps: ## install what building and testing need (Debian, Ubuntu; elsewhere: names it)
