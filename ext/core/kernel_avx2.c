@@ -33,7 +33,7 @@ static inline void dot_group(const char *p, const char *q, __m256 lane[4]) {
   for (int r = 0; r < 4; r++) lane[r] = _mm256_fmadd_ps(load(p + 32 * r), load(q + 32 * r), lane[r]);
 }
 
-static double dot(size_t n, const void *a, const void *b) {
+double avx2_dot(size_t n, const void *a, const void *b) {
   const char *p = a, *q = b;
   __m256 lane[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
   for (; n >= 32; n -= 32, p += 128, q += 128) dot_group(p, q, lane);
@@ -54,7 +54,7 @@ static inline void dot2_group(const char *p, const char *q, __m256 ab[4], __m256
   }
 }
 
-static void dot2(size_t n, const void *a, const void *b, double out[2]) {
+void avx2_dot2(size_t n, const void *a, const void *b, double out[2]) {
   const char *p = a, *q = b;
   __m256 ab[4], bb[4];
   for (int r = 0; r < 4; r++) ab[r] = bb[r] = _mm256_setzero_ps();
@@ -76,7 +76,7 @@ static inline void l2sq_group(const char *p, const char *q, __m256 lane[4]) {
   }
 }
 
-static double l2sq(size_t n, const void *a, const void *b) {
+double avx2_l2sq(size_t n, const void *a, const void *b) {
   const char *p = a, *q = b;
   __m256 lane[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
   for (; n >= 32; n -= 32, p += 128, q += 128) l2sq_group(p, q, lane);
@@ -156,7 +156,7 @@ static inline void transpose(__m256 row[8]) {
   }
 }
 
-static void shift_group(size_t n, const void *const rows[], const double *mean, float *out) {
+void avx2_shift_group(size_t n, const void *const rows[], const double *mean, float *out) {
   size_t i = 0;
   for (; n - i >= 8; i += 8) {
     __m256 row[8];
@@ -266,8 +266,8 @@ static void transform_block(size_t rows, size_t n, size_t m, const float *x, con
 }
 
 const struct kernel kernel_avx2 = {
-    .name = "avx2", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
-    .add_weighted = add_weighted, .shift = shift, .shift_group = shift_group, .widen = widen, .transform = transform,
+    .name = "avx2", .dot = avx2_dot, .dot2 = avx2_dot2, .l2sq = avx2_l2sq, .is_finite = is_finite, .add = add,
+    .add_weighted = add_weighted, .shift = shift, .shift_group = avx2_shift_group, .widen = widen, .transform = transform,
     .transform_block = transform_block,
 };
 #endif

@@ -7,6 +7,12 @@
 extern const struct kernel kernel_portable;
 #if defined(__x86_64__)
 extern const struct kernel kernel_avx2, kernel_avx512;
+
+/* What the AVX-512 variant takes from the AVX2 one. */
+double avx2_dot(size_t n, const void *a, const void *b);
+void avx2_dot2(size_t n, const void *a, const void *b, double out[2]);
+double avx2_l2sq(size_t n, const void *a, const void *b);
+void avx2_shift_group(size_t n, const void *const rows[], const double *mean, float *out);
 #elif defined(__aarch64__)
 extern const struct kernel kernel_neon;
 #endif

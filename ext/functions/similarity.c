@@ -1,4 +1,9 @@
-/* cosine_sim, dot_product, l2_distance: two vectors in, a REAL out. */
+/*
+** cosine_sim, dot_product, l2_distance: two vectors in, a REAL out.
+**
+** A scan - ORDER BY cosine_sim(v, ?) - calls them once per row, with one argument that is constant: that one is read,
+** aligned and its norm taken in the first row.
+*/
 #include <math.h>
 
 #include "../core/vector.h"
@@ -20,39 +25,58 @@ static int may_attempt(sqlite3_context *context) {
   return 1;
 }
 
-/* The norm of a constant argument is taken once. */
-static double cosine(struct call *call, struct vector *a, struct vector *b) {
-  if (a->constant != NULL) return vector_cosine(a->dim, a->data, constant_square(a), b->data);
-  if (b->constant != NULL) return vector_cosine(b->dim, b->data, constant_square(b), a->data);
-  if (may_attempt(call->context)) {
-    vector_remember(call, 0, a);
-    vector_remember(call, 1, b);
+/* None of the three depends on the order of a and b, to the bit. */
+static double compare(int variant, size_t dim, const void *a, double square, const void *b) {
+  switch (variant) {
+    case COSINE: return vector_cosine(dim, a, square, b);
+    case DOT: return vector_dot(dim, a, b);
+    default: return vector_l2(dim, a, b);
   }
-  return vector_cosine(a->dim, a->data, vector_square(a->dim, a->data), b->data);
 }
 
-static double compare(struct call *call, int variant, struct vector *a, struct vector *b) {
-  switch (variant) {
-    case COSINE: return cosine(call, a, b);
-    case DOT: return vector_dot(a->dim, a->data, b->data);
-    default: return vector_l2(a->dim, a->data, b->data);
+static void return_result(sqlite3_context *context, int variant, double result) {
+  if (!(variant == COSINE && result == COSINE_UNDEFINED)) sqlite3_result_double(context, result);
+}
+
+/* The row of a scan: a constant and a BLOB. 0 if it is none, or if something is wrong with it: the long way finds out
+** what. */
+static int compare_with_constant(sqlite3_context *context, int variant, sqlite3_value **argv) {
+  int index = 1;
+  const struct constant *constant = vector_constant(context, index);
+  if (constant == NULL) constant = vector_constant(context, index = 0);
+  if (constant == NULL || sqlite3_value_type(argv[!index]) != SQLITE_BLOB) return 0;
+  const void *blob = sqlite3_value_blob(argv[!index]);
+  if ((size_t)sqlite3_value_bytes(argv[!index]) != constant->dim * sizeof(float) || blob == NULL) return 0;
+  double result = compare(variant, constant->dim, constant->data, constant->square, blob);
+  if (isnan(result)) return 0;
+  return_result(context, variant, result);
+  return 1;
+}
+
+static void compare_vectors(struct call *call, int variant, const struct vector *a, const struct vector *b) {
+  if (a->dim != b->dim) {
+    fail_dim(call, "b", b->dim, a->dim, " as in a");
+    return;
   }
+  double result = compare(variant, a->dim, a->data, vector_square(a->dim, a->data), b->data);
+  if (!isnan(result))
+    return_result(call->context, variant, result);
+  else if (!fail_not_finite(call, "a", a->dim, a->data))
+    fail_not_finite(call, "b", b->dim, b->data);
 }
 
 static void similarity(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
   struct vector a, b;
   int variant = call_variant(&call);
-  if (any_null(argc, argv) || vector_argument(&call, argv, 0, "a", &a)) return;
+  if (compare_with_constant(context, variant, argv) || any_null(argc, argv)) return;
+  if (vector_argument(&call, argv, 0, "a", &a)) return;
   if (vector_argument(&call, argv, 1, "b", &b) == 0) {
-    double result = NAN;
-    if (a.dim != b.dim)
-      fail_dim(&call, "b", b.dim, a.dim, " as in a");
-    else
-      result = compare(&call, variant, &a, &b);
-    if (isnan(result) && !call.failed && !fail_not_finite(&call, "a", a.dim, a.data))
-      fail_not_finite(&call, "b", b.dim, b.data);
-    if (!call.failed && !(variant == COSINE && result == COSINE_UNDEFINED)) sqlite3_result_double(context, result);
+    compare_vectors(&call, variant, &a, &b);
+    if (may_attempt(context)) {
+      if (a.parsed == NULL) vector_remember(&call, 0, &a);
+      if (b.parsed == NULL) vector_remember(&call, 1, &b);
+    }
     vector_done(&call, 1, &b);
   }
   vector_done(&call, 0, &a);

@@ -154,9 +154,12 @@ int source_next(struct call *call, struct source *source, size_t *dim, struct ve
     return 0;
   }
   source->rowid = sqlite3_column_int64(source->statement, 0);
-  if (sqlite3_column_type(source->statement, 1) == SQLITE_NULL) return 1;
+  /* One look at the column: each of sqlite3_column_*() takes the connection's mutex, which the caller of a virtual table
+  ** holds anyway; so the value is as good as a protected one. */
+  sqlite3_value *value = sqlite3_column_value(source->statement, 1);
+  if (sqlite3_value_type(value) == SQLITE_NULL) return 1;
   call->rowid = &source->rowid;
-  if (vector_column(call, source->statement, 1, source->column_argument, v) == 0) {
+  if (vector_read(call, value, source->column_argument, v) == 0) {
     if (*dim == 0) *dim = v->dim;
     if (v->dim != *dim) {
       fail_dim(call, source->column_argument, v->dim, *dim, "");

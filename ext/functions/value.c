@@ -45,7 +45,7 @@ static void fail_json(struct call *call, const char *argument, const char *text,
          fault->expected, at, (unsigned)found);
 }
 
-/* A value or a column as SQLite hands it out: text is terminated UTF-8. */
+/* A value as SQLite hands it out: text is terminated UTF-8. */
 struct cell {
   int type;
   const void *data;
@@ -57,14 +57,6 @@ static struct cell cell_of_value(sqlite3_value *value) {
   if (cell.type == SQLITE_TEXT) cell.data = sqlite3_value_text(value);
   if (cell.type == SQLITE_BLOB) cell.data = sqlite3_value_blob(value);
   cell.bytes = (size_t)sqlite3_value_bytes(value);
-  return cell;
-}
-
-static struct cell cell_of_column(sqlite3_stmt *statement, int column) {
-  struct cell cell = {.type = sqlite3_column_type(statement, column)};
-  if (cell.type == SQLITE_TEXT) cell.data = sqlite3_column_text(statement, column);
-  if (cell.type == SQLITE_BLOB) cell.data = sqlite3_column_blob(statement, column);
-  cell.bytes = (size_t)sqlite3_column_bytes(statement, column);
   return cell;
 }
 
@@ -130,65 +122,38 @@ int vector_read(struct call *call, sqlite3_value *value, const char *argument, s
   return read_cell(call, &cell, argument, v);
 }
 
-int vector_column(struct call *call, sqlite3_stmt *statement, int column, const char *argument, struct vector *v) {
-  struct cell cell = cell_of_column(statement, column);
-  return read_cell(call, &cell, argument, v);
-}
-
 void vector_free(struct vector *v) {
   sqlite3_free(v->parsed);
   v->parsed = NULL;
 }
 
-/* What is kept of a constant argument: its elements if it is JSON, and the sum of their squares once asked for. */
-struct constant {
-  size_t dim;
-  float *data;
-  double square; /* NaN until then */
-};
-
-static void constant_free(void *p) {
-  struct constant *constant = p;
-  sqlite3_free(constant->data);
-  sqlite3_free(constant);
+const struct constant *vector_constant(sqlite3_context *context, int index) {
+  return sqlite3_get_auxdata(context, index);
 }
 
-/* SQLite keeps it if the argument is constant, and may free it at once if not: nothing is done with it from here on.
-** Takes over data. */
-static void constant_keep(struct call *call, int index, size_t dim, float *data) {
-  struct constant *constant = call->context ? sqlite3_malloc64(sizeof *constant) : NULL;
-  if (constant == NULL) {
-    sqlite3_free(data);
-    return;
-  }
-  *constant = (struct constant){dim, data, NAN};
-  sqlite3_set_auxdata(call->context, index, constant, constant_free);
+/* SQLite keeps it if the argument is constant, and frees it at once if not: nothing is done with it from here on. Without
+** memory the next row is as slow as this one. */
+void vector_remember(struct call *call, int index, const struct vector *v) {
+  size_t bytes = v->dim * sizeof(float);
+  struct constant *constant = sqlite3_malloc64(sizeof *constant + 63 + bytes);
+  if (constant == NULL) return;
+  float *data = memory_align64(constant + 1);
+  memcpy(data, v->data, bytes);
+  *constant = (struct constant){v->dim, data, vector_square(v->dim, data)};
+  sqlite3_set_auxdata(call->context, index, constant, sqlite3_free);
 }
 
 int vector_argument(struct call *call, sqlite3_value **argv, int index, const char *argument, struct vector *v) {
-  struct constant *constant = sqlite3_get_auxdata(call->context, index);
-  if (constant != NULL && constant->data != NULL) {
-    *v = (struct vector){.data = constant->data, .dim = constant->dim, .constant = constant};
-    return 0;
-  }
-  int rc = vector_read(call, argv[index], argument, v);
-  v->constant = constant;
-  return rc;
+  const struct constant *constant = vector_constant(call->context, index);
+  if (constant == NULL) return vector_read(call, argv[index], argument, v);
+  *v = (struct vector){.data = constant->data, .dim = constant->dim};
+  return 0;
 }
 
 void vector_done(struct call *call, int index, struct vector *v) {
   if (v->parsed == NULL) return;
-  constant_keep(call, index, v->dim, v->parsed);
-  v->parsed = NULL;
-}
-
-double constant_square(struct vector *v) {
-  if (isnan(v->constant->square)) v->constant->square = vector_square(v->dim, v->data);
-  return v->constant->square;
-}
-
-void vector_remember(struct call *call, int index, const struct vector *v) {
-  if (v->parsed == NULL && v->constant == NULL) constant_keep(call, index, v->dim, NULL);
+  vector_remember(call, index, v);
+  vector_free(v);
 }
 
 float *result_buffer(struct call *call, size_t count) {

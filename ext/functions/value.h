@@ -13,8 +13,7 @@
 struct vector {
   const void *data;
   size_t dim;
-  void *parsed;              /* what was read from JSON in this call */
-  struct constant *constant; /* what was found out about the argument in an earlier row, if it is constant */
+  void *parsed; /* what was read from JSON in this call */
 };
 
 /*
@@ -23,8 +22,6 @@ struct vector {
 ** until the value changes.
 */
 int vector_read(struct call *call, sqlite3_value *value, const char *argument, struct vector *v);
-/* The same for a column of a statement's row. */
-int vector_column(struct call *call, sqlite3_stmt *statement, int column, const char *argument, struct vector *v);
 void vector_free(struct vector *v);
 
 /* The same for argument `index` of a scalar function: JSON that is constant in the statement is parsed once. Every
@@ -32,9 +29,17 @@ void vector_free(struct vector *v);
 int vector_argument(struct call *call, sqlite3_value **argv, int index, const char *argument, struct vector *v);
 void vector_done(struct call *call, int index, struct vector *v);
 
-/* The sum of squares of a vector whose `constant` is there: computed once per statement. */
-double constant_square(struct vector *v);
-/* Has SQLite keep a note of BLOB argument `index`, should it be constant: the next row finds `constant`. */
+/* What is kept of an argument that is constant in the statement. */
+struct constant {
+  size_t dim;
+  const float *data; /* 64-byte aligned */
+  double square;     /* the sum of their squares */
+};
+
+/* The constant in argument `index`, if an earlier row found one there: JSON that vector_argument read, or what
+** vector_remember was given. NULL if not. */
+const struct constant *vector_constant(sqlite3_context *context, int index);
+/* Has SQLite keep argument `index`, should it be constant. */
 void vector_remember(struct call *call, int index, const struct vector *v);
 
 /* 0 when dim is 1 to DIM_MAX, else an error. */
