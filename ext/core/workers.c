@@ -66,6 +66,13 @@ void workers_submit(struct workers *w, workers_job job, void *argument, size_t c
   pthread_mutex_unlock(&w->mutex);
 }
 
+void workers_add(struct workers *w) {
+  pthread_mutex_lock(&w->mutex);
+  w->count++;
+  pthread_cond_signal(&w->work);
+  pthread_mutex_unlock(&w->mutex);
+}
+
 void workers_wait(struct workers *w) {
   pthread_mutex_lock(&w->mutex);
   take_jobs(w);

@@ -35,6 +35,8 @@ void workers_clear(struct workers *w);
 
 /* Hands out jobs 0 .. count - 1 of a new batch; the last one must have been waited for. */
 void workers_submit(struct workers *w, workers_job job, void *argument, size_t count);
+/* One more job for the batch: what the caller wrote before, the job sees. */
+void workers_add(struct workers *w);
 /* Takes part in the batch until it is finished. */
 void workers_wait(struct workers *w);
 

@@ -1,8 +1,8 @@
 /*
 ** whiten_rows(model, table, column): a whole column through a model, in rowid order.
 **
-** Rows are read ahead into a block; while the rows of one block are handed out, the next one is transformed by the
-** workers. Blocks start small, so that LIMIT is cheap. An error in a row that was read ahead waits until the rows before
+** Rows are read ahead into a block, whose slices the workers transform as soon as they are full, while the rows of the
+** block before are handed out. Blocks start small, so that LIMIT is cheap. An error in a row that was read ahead waits until the rows before
 ** it have been handed out. The connection is touched by the calling thread alone.
 */
 #include <string.h>
@@ -22,6 +22,7 @@ static const char *const ARGUMENTS[] = {"model", "table", "column", NULL};
 /* Rows on their way: read, then transformed, then handed out. */
 struct block {
   size_t count, vectors;      /* rows; those of them that are not NULL */
+  size_t slice_rows[LARGEST_BLOCK / SLICE]; /* written before the slice is handed to the workers */
   int64_t rowid[LARGEST_BLOCK];
   size_t place[LARGEST_BLOCK]; /* of the row's vector, or SIZE_MAX */
   float *in, *out;            /* vectors x d, vectors x m */
@@ -42,14 +43,21 @@ struct cursor {
   char *message;
 };
 
-/* Runs on a worker: rows [index * SLICE, + SLICE) of the block under way. */
+/* Runs on a worker: a slice of the block under way. */
 static void transform_slice(void *argument, size_t index) {
   struct cursor *cursor = argument;
   struct block *block = &cursor->blocks[!cursor->current];
   const struct whitener *w = &cursor->model->whitener;
-  size_t first = index * SLICE, rows = block->vectors - first < SLICE ? block->vectors - first : SLICE;
-  whitener_apply_rows(w, rows, block->in + first * w->header.d, block->interleaved + first * w->header.d,
-                      block->out + first * w->header.m);
+  size_t first = index * SLICE;
+  whitener_apply_rows(w, block->slice_rows[index], block->in + first * w->header.d,
+                      block->interleaved + first * w->header.d, block->out + first * w->header.m);
+}
+
+/* Hands the workers the slice that ends with the vector read last. */
+static void start_slice(struct cursor *cursor, struct block *block) {
+  size_t index = (block->vectors - 1) / SLICE;
+  block->slice_rows[index] = block->vectors - index * SLICE;
+  workers_add(&cursor->workers);
 }
 
 static int read_row(struct call *call, struct cursor *cursor, struct block *block) {
@@ -64,22 +72,24 @@ static int read_row(struct call *call, struct cursor *cursor, struct block *bloc
   if (v.data != NULL) {
     memcpy(block->in + block->vectors * d, v.data, d * sizeof(float));
     block->place[block->count] = block->vectors++;
+    if (block->vectors % SLICE == 0) start_slice(cursor, block);
   }
   block->count++;
   vector_free(&v);
   return 1;
 }
 
-/* Reads the next block and hands it to the workers. */
+/* Reads the next block, slice by slice for the workers. */
 static void start_block(struct cursor *cursor) {
   struct table *table = (struct table *)cursor->base.pVtab;
   struct call call = call_of_table(table->shape->name, table->connection, &cursor->message);
   struct block *block = &cursor->blocks[!cursor->current];
   block->count = block->vectors = 0;
+  workers_submit(&cursor->workers, transform_slice, cursor, 0);
   while (!cursor->at_end && block->count < cursor->capacity && read_row(&call, cursor, block)) continue;
   if (cursor->capacity < cursor->largest) cursor->capacity *= 2;
   if (call.failed) cursor->failed = call.failed;
-  workers_submit(&cursor->workers, transform_slice, cursor, (block->vectors + SLICE - 1) / SLICE);
+  if (block->vectors % SLICE != 0) start_slice(cursor, block);
 }
 
 /* The block under way becomes the current one, and the one behind it is started. */
