@@ -182,7 +182,7 @@ TEST(encoding_arrays_are_unaligned_little_endian) {
   for (int e = 0; e < ENCODING_COUNT; e++) {
     enum encoding encoding = (enum encoding)e;
     size_t index, bytes = 3 * encoding_size(encoding);
-    unsigned char in[1 + sizeof VALUES], out[1 + 24], back[1 + 24];
+    _Alignas(8) unsigned char in[1 + sizeof VALUES], out[1 + 24], back[1 + 24];
     float values[3];
     memcpy(in + 1, VALUES, sizeof VALUES);
     assert_int_equal(encoding_encode(encoding, 3, in + 1, out + 1, &index), STATUS_OK);

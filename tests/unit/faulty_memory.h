@@ -50,6 +50,15 @@ static inline void *faulty_resize(void *p, uint64_t bytes) {
 
 static const struct memory faulty_memory = {faulty_alloc, faulty_resize, faulty_release};
 
+/* A test for UNIT_MAIN that starts with nothing counted, whatever a failed one before it left behind. */
+#define faulty_test(test) cmocka_unit_test_setup(test, faulty_begin)
+
+static inline int faulty_begin(void **state) {
+  (void)state;
+  memset(&faulty, 0, sizeof faulty);
+  return 0;
+}
+
 /*
 ** Runs `operation` with the first, then the second ... allocation failing, until none is left to fail. Each
 ** failed run must return STATUS_NOMEM, the last one STATUS_OK, and none may leak. Returns how many allocations

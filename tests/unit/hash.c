@@ -57,7 +57,7 @@ TEST(hash_every_kind_of_tail) {
 }
 
 TEST(hash_ignores_alignment) {
-  unsigned char bytes[8 + 222];
+  _Alignas(8) unsigned char bytes[8 + 222];
   for (size_t shift = 0; shift < 8; shift++) {
     fill_sanity_buffer(bytes + shift, 222);
     assert_int_equal(hash_xxh64(bytes + shift, 222, 0), 0xb641ae8cb691c174u);

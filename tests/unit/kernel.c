@@ -44,18 +44,19 @@ static int free_buffers(void **state) {
   return 0;
 }
 
-/* Kinds of numbers: plain; with zeros of either sign; of all magnitudes, so that products overflow and
-** underflow. */
-enum { KINDS = 3 };
+/* Kinds of numbers: plain; with zeros of either sign; of magnitudes that differ by 2^60, so that the order of
+** additions in float64 shows; and of all magnitudes, so that products overflow and underflow. */
+enum { KINDS = 4 };
 static size_t kinds(void) {
-  return is_quick() ? 1 : KINDS;
+  return is_quick() ? 1 : KINDS; /* under valgrind memory matters, not bits */
 }
 
 static void fill(struct random *r, size_t kind, size_t n, float *out) {
   for (size_t i = 0; i < n; i++) {
     out[i] = (float)random_normal(r);
     if (kind == 1 && random_below(r, 3) == 0) out[i] = random_below(r, 2) ? 0 : -0.0f;
-    if (kind == 2) out[i] = ldexpf(out[i], (int)random_below(r, 270) - 145);
+    if (kind == 2) out[i] = ldexpf(out[i], (int)random_below(r, 60) - 30);
+    if (kind == 3) out[i] = ldexpf(out[i], (int)random_below(r, 270) - 145);
     if (!isfinite(out[i])) out[i] = FLT_MAX;
   }
 }

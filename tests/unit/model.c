@@ -5,7 +5,7 @@
 #include "core/model.h"
 
 #include "core/hash.h"
-#include "faulty_memory.h"
+#include "unit.h"
 
 /* d = 3, k = 2 */
 static const double MEAN[] = {1, -2.5, 1e-300}, EIGENVALUES[] = {4, 1, 0.25}, ROWS[] = {1, 2, 3},
@@ -340,6 +340,30 @@ TEST(model_forged_sizes) {
   free(blob);
 }
 
+/* Models of every size that are consistent in themselves: d up to 16384, k up to d. */
+TEST(model_limits) {
+  static const struct {
+    uint32_t d, k;
+    enum status status;
+  } SIZES[] = {{16384, 1, STATUS_OK},     {16385, 1, STATUS_HEADER}, {1, 1, STATUS_OK},
+               {3, 4, STATUS_HEADER},     {1, 2, STATUS_HEADER},     {1, 16385, STATUS_HEADER},
+               {1, 16384, STATUS_HEADER}, {20000, 3, STATUS_HEADER}};
+  double *zeros = calloc(20000, sizeof *zeros);
+  float *kernel_zeros = calloc(60000, sizeof *kernel_zeros);
+  for (size_t i = 0; i < COUNT(SIZES); i++) {
+    struct model m = {.header = {.d = SIZES[i].d, .k = SIZES[i].k, .m = SIZES[i].k, .flags = MODEL_IMPORTED},
+                      .mean = zeros,
+                      .kernel = kernel_zeros};
+    size_t bytes = model_size(&m.header);
+    unsigned char *blob = malloc(bytes);
+    model_write(&m, blob);
+    assert_int_equal(read_in_full(blob, bytes), SIZES[i].status);
+    free(blob);
+  }
+  free(zeros);
+  free(kernel_zeros);
+}
+
 TEST(model_foreign) {
   static const char *const TEXTS[] = {"", "w", "whiten", "whitenX", "SQLite format 3", "{\"k\":1}", "whitenM"};
   for (size_t i = 0; i < COUNT(TEXTS); i++) {
@@ -494,7 +518,7 @@ TEST(model_random_bytes) {
 UNIT_MAIN(cmocka_unit_test(model_layout), cmocka_unit_test(model_round_trip),
           cmocka_unit_test(model_every_flipped_bit), cmocka_unit_test(model_every_other_length),
           cmocka_unit_test(model_forged_fields), cmocka_unit_test(model_forged_sizes),
-          cmocka_unit_test(model_foreign), cmocka_unit_test(model_unaligned), cmocka_unit_test(model_names),
-          cmocka_unit_test(stats_layout), cmocka_unit_test(stats_round_trip),
+          cmocka_unit_test(model_limits), cmocka_unit_test(model_foreign), cmocka_unit_test(model_unaligned),
+          cmocka_unit_test(model_names), cmocka_unit_test(stats_layout), cmocka_unit_test(stats_round_trip),
           cmocka_unit_test(stats_every_flipped_bit), cmocka_unit_test(stats_every_other_length),
           cmocka_unit_test(stats_forged_fields), cmocka_unit_test(model_random_bytes))

@@ -289,7 +289,7 @@ TEST(moments_not_finite) {
 TEST(moments_unaligned) {
   struct random r = {random_seed() + 8};
   struct moments m = {0};
-  char bytes[sizeof rows[0] + 1];
+  _Alignas(8) char bytes[sizeof rows[0] + 1];
   fill(&r, 10);
   assert_int_equal(moments_init(&m, DIM, MOMENTS_DOUBLE, &faulty_memory), STATUS_OK);
   for (size_t i = 0; i < 40; i++) {
@@ -334,11 +334,10 @@ TEST(moments_out_of_memory) {
   }
 }
 
-UNIT_MAIN(cmocka_unit_test(moments_any_number_of_rows), cmocka_unit_test(moments_far_mean),
-          cmocka_unit_test(moments_any_size_of_block), cmocka_unit_test(moments_in_single_precision),
-          cmocka_unit_test(moments_drifting_mean), cmocka_unit_test(moments_flushed_often),
-          cmocka_unit_test(moments_weights), cmocka_unit_test(moments_weight_is_frequency),
-          cmocka_unit_test(moments_merge_any_split), cmocka_unit_test(moments_add_after_merge),
-          cmocka_unit_test(moments_closed_form), cmocka_unit_test(moments_without_rows),
-          cmocka_unit_test(moments_not_finite), cmocka_unit_test(moments_unaligned),
-          cmocka_unit_test(moments_small_groups_stay_small), cmocka_unit_test(moments_out_of_memory))
+UNIT_MAIN(faulty_test(moments_any_number_of_rows), faulty_test(moments_far_mean),
+          faulty_test(moments_any_size_of_block), faulty_test(moments_in_single_precision),
+          faulty_test(moments_drifting_mean), faulty_test(moments_flushed_often), faulty_test(moments_weights),
+          faulty_test(moments_weight_is_frequency), faulty_test(moments_merge_any_split),
+          faulty_test(moments_add_after_merge), faulty_test(moments_closed_form),
+          faulty_test(moments_without_rows), faulty_test(moments_not_finite), faulty_test(moments_unaligned),
+          faulty_test(moments_small_groups_stay_small), faulty_test(moments_out_of_memory))

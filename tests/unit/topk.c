@@ -91,5 +91,5 @@ TEST(topk_out_of_memory) {
   assert_int_equal(faulty_exhaust(topk_once), 5); /* 16, 32, 64, 128, 256 hits */
 }
 
-UNIT_MAIN(cmocka_unit_test(topk_against_sorting), cmocka_unit_test(topk_extreme_rowids),
-          cmocka_unit_test(topk_grows_as_it_fills), cmocka_unit_test(topk_out_of_memory))
+UNIT_MAIN(faulty_test(topk_against_sorting), faulty_test(topk_extreme_rowids), faulty_test(topk_grows_as_it_fills),
+          faulty_test(topk_out_of_memory))

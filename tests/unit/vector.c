@@ -181,7 +181,7 @@ TEST(vector_divide_and_scale_round_once) {
 TEST(vector_unaligned) {
   struct random r = {random_seed() + 5};
   float a[67], b[67], out[67];
-  char bytes[2][sizeof a + 3];
+  _Alignas(8) char bytes[2][sizeof a + 3];
   fill(&r, COUNT(a), 0, a);
   fill(&r, COUNT(b), 0, b);
   for (size_t shift = 1; shift < 4; shift++) {

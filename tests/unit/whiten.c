@@ -504,6 +504,38 @@ TEST(whiten_rank_deficient) {
   end();
 }
 
+/* A third of another column, rounded to float32 far from zero: what is left is rounding, not a direction. */
+TEST(whiten_rounding_is_no_variance) {
+  static const double MEANS[] = {0, 10, -1000};
+  struct random r = {random_seed() + 10};
+  for (size_t m = 0; m < COUNT(MEANS); m++) {
+    float rows[200 * 3];
+    for (size_t i = 0; i < 200; i++) {
+      rows[i * 3] = (float)(MEANS[m] + random_normal(&r));
+      rows[i * 3 + 1] = rows[i * 3] / 3;
+      rows[i * 3 + 2] = (float)(MEANS[m] + random_normal(&r));
+    }
+    gather(200, 3, rows, 0);
+    for (int method = 0; method < WHITEN_CHOLESKY; method++) {
+      struct solved s = solve(with_method((enum whiten_method)method));
+      assert_int_equal(s.h.rank, 2);
+      done(&s);
+    }
+  }
+  end();
+}
+
+/* Whatever the eigenvalues say: n rows have at most n - 1 directions. */
+TEST(whiten_rank_is_below_the_rows) {
+  gather(7, 3, SEVEN, 0);
+  moments.rows = 3;
+  struct solved s = solve(WHITEN_DEFAULTS);
+  assert_int_equal(s.h.rank, 2);
+  assert_int_equal(s.h.k, 2);
+  done(&s);
+  end();
+}
+
 TEST(whiten_fewer_rows_than_dimensions) {
   struct random r = {random_seed() + 9};
   for (size_t n = 2; n < 10; n++) {
@@ -585,7 +617,7 @@ TEST(whiten_flags_and_repetition) {
 TEST(whiten_import_keeps_what_it_gets) {
   static const float KERNEL[] = {3, 0, 4, 0, 0, 2}, BIAS[] = {-1, 2.5f, 0}; /* 3 x 2 */
   static const float INVERSE[] = {0.12f, 0.16f, 0, 0, 0, 0.5f};
-  char bytes[1 + sizeof KERNEL];
+  _Alignas(8) char bytes[1 + sizeof KERNEL];
   void *blob = NULL;
   uint64_t size;
   struct model_header h;
@@ -669,13 +701,21 @@ TEST(whiten_out_of_memory) {
   assert_in_range(faulty_exhaust(import_once), 6, 12);
 }
 
-UNIT_MAIN(cmocka_unit_test(whiten_constants_of_numpy), cmocka_unit_test(whiten_ridge_and_power_of_numpy),
-          cmocka_unit_test(whiten_oas_of_numpy), cmocka_unit_test(whiten_gives_the_identity),
-          cmocka_unit_test(whiten_with_a_ridge_gives_the_identity), cmocka_unit_test(whiten_power),
-          cmocka_unit_test(whiten_signs_and_order), cmocka_unit_test(whiten_shapes_of_methods),
-          cmocka_unit_test(whiten_zca_of_fewer_components), cmocka_unit_test(whiten_k_and_remove),
-          cmocka_unit_test(whiten_k_by_share), cmocka_unit_test(whiten_rank_deficient),
-          cmocka_unit_test(whiten_fewer_rows_than_dimensions), cmocka_unit_test(whiten_refusals),
-          cmocka_unit_test(whiten_moments_not_finite), cmocka_unit_test(whiten_flags_and_repetition),
-          cmocka_unit_test(whiten_import_keeps_what_it_gets), cmocka_unit_test(whiten_import_without_inverse),
-          cmocka_unit_test(whiten_out_of_memory))
+static int begin(void **state) {
+  moments = (struct moments){0};
+  return faulty_begin(state);
+}
+
+#define whiten_test(test) cmocka_unit_test_setup(test, begin)
+
+UNIT_MAIN(whiten_test(whiten_constants_of_numpy), whiten_test(whiten_ridge_and_power_of_numpy),
+          whiten_test(whiten_oas_of_numpy), whiten_test(whiten_gives_the_identity),
+          whiten_test(whiten_with_a_ridge_gives_the_identity), whiten_test(whiten_power),
+          whiten_test(whiten_signs_and_order), whiten_test(whiten_shapes_of_methods),
+          whiten_test(whiten_zca_of_fewer_components), whiten_test(whiten_k_and_remove),
+          whiten_test(whiten_k_by_share), whiten_test(whiten_rank_deficient),
+          whiten_test(whiten_rounding_is_no_variance), whiten_test(whiten_rank_is_below_the_rows),
+          whiten_test(whiten_fewer_rows_than_dimensions), whiten_test(whiten_refusals),
+          whiten_test(whiten_moments_not_finite), whiten_test(whiten_flags_and_repetition),
+          whiten_test(whiten_import_keeps_what_it_gets), whiten_test(whiten_import_without_inverse),
+          whiten_test(whiten_out_of_memory))

@@ -82,7 +82,9 @@ TEST(workers_take_no_signals) {
   sigset_t before, after;
   caller = pthread_self();
   atomic_store(&blocked, 1);
-  pthread_sigmask(SIG_SETMASK, NULL, &before);
+  sigemptyset(&before);
+  sigaddset(&before, SIGUSR1);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
   workers_init(&w, 4);
   for (int i = 0; i < 50; i++) {
     workers_submit(&w, look_at_signals, NULL, 20);
