@@ -185,7 +185,13 @@ valgrind: all $(UNIT) ## the unit tests and the SQL of tests/sql and the contrac
 coverage: ## lines and branches of ext/ that the tests reach, by file; T=pool for a part of the tests
 	@MAKE="$(MAKE)" PYTHON="$(PYTHON)" tests/coverage $(if $(T),-k "$(T)")
 
-# Debian: clang clang-tidy cppcheck shellcheck
+CHECKERS = clang clang-tidy cppcheck shellcheck libclang-rt-dev valgrind lcov
+check-deps: ## install what check-all needs beyond `make deps`
+	@tests/deps $(CHECKERS)
+
+check-all: test lint valgrind asan tsan bits fuzz clients ## every check in its short form; power in its own with 20 kills
+	@$(MAKE) --no-print-directory power KILLS=20
+
 lint: ## what gcc, clang, clang-tidy, cppcheck and shellcheck find; it fails if that is anything
 	@MAKE="$(MAKE)" tests/lint
 
@@ -198,4 +204,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "  %-12s %s\n", $$1, $$2}'
 
-.PHONY: asan valgrind coverage lint bits tsan blas power clients clients-deps all deps demo test unit oracle oom bench bench-deps install uninstall dist neon format clean help
+.PHONY: check-all check-deps fuzz asan valgrind coverage lint bits tsan blas power clients clients-deps all deps demo test unit oracle oom bench bench-deps install uninstall dist neon format clean help

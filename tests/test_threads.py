@@ -62,6 +62,9 @@ def test_threads_that_have_threads(run):
     )
 
 
+@pytest.mark.skipif(
+    "libasan" in os.environ.get("LD_PRELOAD", ""), reason="ASan holds no lock of its allocator across fork()"
+)
 def test_fork(run):
     assert ": 0 children failed, 0 differences" in run("fork", 10)
 
