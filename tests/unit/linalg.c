@@ -238,10 +238,11 @@ struct job {
 
 /* A thread's own memory: a child that is forked while another thread is inside malloc could wait for that forever
 ** (under ASan it does). */
-static _Thread_local struct {
+struct arena {
   uint64_t used, live;
   _Alignas(16) char bytes[1 << 16];
-} arena;
+};
+static _Thread_local struct arena arena;
 
 static void *arena_alloc(uint64_t bytes) {
   uint64_t rounded = (bytes + 15) / 16 * 16;
