@@ -15,7 +15,7 @@
 #include "tables.h"
 
 enum { ROWID, VECTOR, MODEL };
-enum { SLICE = 64, FIRST_BLOCK = SLICE, LARGEST_BLOCK = 1024, BLOCK_ELEMENTS = 1 << 20 };
+enum { SLICE = 64, FIRST_BLOCK = SLICE, LARGEST_BLOCK = 512, BLOCK_ELEMENTS = 1 << 20 };
 
 static const char *const ARGUMENTS[] = {"model", "table", "column", NULL};
 
