@@ -84,7 +84,7 @@ enum status join_start(struct join *j, int cores) {
   j->products = memory_array(mem, JOIN_ROWS * j->chunk * j->chunks, sizeof *j->products);
   for (int b = 0; b < 2; b++) {
     j->blocks[b].rows = memory_array(mem, JOIN_ROWS * dim, sizeof(float));
-    j->blocks[b].interleaved = memory_array(mem, JOIN_ROWS * dim, sizeof(float));
+    j->blocks[b].interleaved = memory_array(mem, kernel_interleaved_elements(JOIN_ROWS, dim), sizeof(float));
   }
   enum status rc = STATUS_NOMEM;
   if (unit == NULL || j->panels_block == NULL || j->zeros == NULL || j->products == NULL) goto end;
@@ -134,15 +134,10 @@ static void compare_chunk(void *argument, size_t chunk) {
   }
 }
 
-/* Fills up the last group, and hands the block to the workers when the one before it is done. */
+/* Lays out the block, and hands it to the workers when the one before it is done. */
 static enum status turn(struct join *j) {
   struct join_block *block = &j->blocks[j->filling];
-  for (size_t r = 0; r < block->count; r += GROUP_ROWS) {
-    const void *group[GROUP_ROWS];
-    for (size_t i = 0; i < GROUP_ROWS; i++)
-      group[i] = block->rows + (r + i < block->count ? r + i : block->count - 1) * j->dim;
-    kernel->shift_group(j->dim, group, j->zeros, block->interleaved + r * j->dim);
-  }
+  kernel_shift_rows(block->count, j->dim, block->rows, j->zeros, block->interleaved);
   workers_wait(&j->workers);
   for (size_t q = 0; q < j->count; q++) {
     struct topk *topk = &j->queries[q].topk;

@@ -71,7 +71,9 @@ void kernel_pack(size_t n, size_t m, const void *w, float *panels);
 size_t kernel_panel_index(size_t n, size_t m, size_t i, size_t j);
 
 /* The layout of vectors that transform_block reads: groups of GROUP_ROWS rows, and in a group element 0 of each row,
-** then element 1 of each, ... A last group that is not full has its rows repeated by whoever fills it. */
+** then element 1 of each, ... */
 size_t kernel_interleaved_elements(size_t rows, size_t n);
+/* shift_group for any number of rows, x row-major: the last row is repeated to fill its group. */
+void kernel_shift_rows(size_t rows, size_t n, const float *x, const double *mean, float *out);
 
 #endif

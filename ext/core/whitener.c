@@ -67,17 +67,9 @@ enum status whitener_apply(const struct whitener *w, const void *x, float *shift
   return STATUS_OK;
 }
 
-/* Shifts row r and those behind it into their group; the last row fills what is missing. */
-static void shift_rows(const struct whitener *w, size_t r, size_t rows, const float *x, float *interleaved) {
-  const void *group[GROUP_ROWS];
-  size_t d = w->header.d;
-  for (size_t i = 0; i < GROUP_ROWS; i++) group[i] = x + (r + i < rows ? r + i : rows - 1) * d;
-  kernel->shift_group(d, group, w->mean, interleaved + r * d);
-}
-
 void whitener_apply_rows(const struct whitener *w, size_t rows, const float *x, float *interleaved, float *y) {
   size_t d = w->header.d, m = w->header.m;
-  for (size_t r = 0; r < rows; r += GROUP_ROWS) shift_rows(w, r, rows, x, interleaved);
+  kernel_shift_rows(rows, d, x, w->mean, interleaved);
   kernel->transform_block(rows, d, m, interleaved, w->kernel, y, m);
   for (size_t r = 0; (w->header.flags & MODEL_NORMALIZE) && r < rows; r++) {
     double norm = vector_norm(m, y + r * m);

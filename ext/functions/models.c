@@ -1,8 +1,6 @@
 /* See models.h. A connection is used by one thread at a time, so the counts need no lock. */
 #include "models.h"
 
-#include <string.h>
-
 static const char POINTER_TYPE[] = "whiten_model";
 static const char EXPECTED[] = "a model BLOB or a whiten_model() handle";
 

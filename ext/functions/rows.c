@@ -121,7 +121,7 @@ static void block_clear(struct block *block) {
 static int block_init(struct call *call, struct block *block, size_t rows, size_t d, size_t m) {
   block->in = memory_array(&sqlite_memory, rows * d, sizeof(float));
   block->out = memory_array(&sqlite_memory, rows * m, sizeof(float));
-  block->interleaved = memory_array(&sqlite_memory, rows * d, sizeof(float)); /* slices are whole groups */
+  block->interleaved = memory_array(&sqlite_memory, kernel_interleaved_elements(rows, d), sizeof(float)); /* slices are whole groups */
   if (block->in == NULL || block->out == NULL || block->interleaved == NULL) fail_nomem(call);
   return call->failed;
 }
