@@ -13,8 +13,8 @@
 -- in TEXT is taken wherever a vector is; what comes back is always a BLOB. Scalars give NULL for NULL;
 -- aggregates skip a row in which any of v, weight, position, mask is NULL, and give NULL when no row is left.
 -- A model that is NULL is an error. Dot-like sums run in 32 float32 lanes, pooling and statistics in float64.
--- Everything but what sums covariances (whiten_fit, whiten_stats, whiten_solve, whiten_import, isotropy) gives the same
--- bits on every machine.
+-- Everything but what solves for a model (whiten_fit, whiten_solve, whiten_import) gives the same bits on every machine;
+-- whiten_stats and isotropy on every one whose CPU fuses multiply and add.
 
 
 -- EMBEDDING: vectors in, vectors out

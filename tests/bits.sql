@@ -1,6 +1,6 @@
 -- What is promised to give the same bits everywhere, over the tables that bits.py writes. A comment of one line names
 -- the statement behind it; its hash is in bits.expected. What goes through LAPACK or BLAS is not here: whiten_fit,
--- whiten_solve, whiten_stats, whiten_import, isotropy.
+-- whiten_solve, whiten_import. The statements whose names begin with "scatter" need a CPU that fuses multiply and add.
 
 -- embedding json
 SELECT id, embedding(json) FROM texts ORDER BY id;
@@ -120,3 +120,13 @@ SELECT spearman(x, y), pearson(x, y) FROM scores;
 
 -- whiten_version
 SELECT typeof(whiten_version());
+
+-- scatter small groups
+SELECT d, whiten_stats(v), isotropy(v) FROM inputs GROUP BY d ORDER BY d;
+
+-- scatter of several blocks
+SELECT (SELECT whiten_stats(v) FROM documents), (SELECT isotropy(v) FROM documents),
+  (SELECT whiten_stats(v, 1 + id % 5) FROM documents);
+
+-- scatter of several threads
+SELECT whiten_stats(v), isotropy(v) FROM (SELECT l.v FROM json_each('[1,2,3,4,5,6,7,8,9]') CROSS JOIN long AS l);

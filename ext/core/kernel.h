@@ -11,7 +11,11 @@
 ** - Dot-like sums run in 32 float32 lanes: lane i takes the products of elements i, i+32, i+64 ... in turn, the last
 **   group of 32 padded with zeros; then the lanes are converted to float64 and folded in halves: lane i += lane i+16,
 **   then +8, +4, +2, +1. The squares of normal float32 can leave its range: vector.h takes care of that.
-** - A transform computes each output as one chain over the input elements, first to last, starting from 0.
+** - A transform computes each output as one chain over the input elements, first to last, starting from 0; a scatter
+**   each product of columns as one chain over the rows.
+**
+** One exception: in a scatter a CPU without fused multiply-add rounds each product first. There the fused one is a
+** function of some 50 ns, and a fit would take minutes.
 */
 #ifndef WHITEN_CORE_KERNEL_H
 #define WHITEN_CORE_KERNEL_H
@@ -44,6 +48,14 @@ struct kernel {
   ** y + r * stride. */
   void (*transform_block)(size_t rows, size_t n, size_t m, const float *x, const float *panels, float *y,
                           size_t stride);
+  /* sums (GROUP_ROWS x SCATTER_WIDTH, its rows `stride` apart) += A^T B + u v^T, where A and B are rows x SCATTER_WIDTH
+  ** and of A the first GROUP_ROWS columns count: an element of the first product is one chain, the second is rounded,
+  ** and their sum is added. */
+  void (*scatter)(size_t rows, const double *a, const double *b, const double *u, const double *v, double *sums,
+                  size_t stride);
+  /* The same with SCATTER_WIDTH_SINGLE columns, and with the chains in float32. */
+  void (*scatter_single)(size_t rows, const float *a, const float *b, const double *u, const double *v, double *sums,
+                         size_t stride);
 };
 
 /* The variant in use: the fastest that this CPU runs, unless kernel_choose says otherwise. */
@@ -59,6 +71,10 @@ int kernel_choose(const char *name);
 /* Columns of a panel, and rows of a group. */
 #define PANEL_WIDTH 48
 #define GROUP_ROWS 8
+
+/* Columns of the panels that a scatter reads: row-major, 64-byte aligned. */
+#define SCATTER_WIDTH 24
+#define SCATTER_WIDTH_SINGLE 48
 
 /*
 ** The layout that transforms read: W (n x m, unaligned float32) cut into panels of PANEL_WIDTH columns, the last one of

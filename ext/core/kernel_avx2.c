@@ -265,9 +265,69 @@ static void transform_block(size_t rows, size_t n, size_t m, const float *x, con
                   y + r * stride + first, stride);
 }
 
+/* sums += acc + u v, for 4 columns. */
+static inline __attribute__((always_inline)) void join(__m256d acc, double u, const double *v, double *sums) {
+  __m256d product = _mm256_mul_pd(_mm256_set1_pd(u), _mm256_loadu_pd(v));
+  _mm256_storeu_pd(sums, _mm256_add_pd(_mm256_loadu_pd(sums), _mm256_add_pd(acc, product)));
+}
+
+/* 4 rows by 12 columns of a tile. */
+static void scatter_part(size_t rows, const double *a, const double *b, const double *u, const double *v, double *sums,
+                         size_t stride) {
+  __m256d acc[4][3];
+  for (int f = 0; f < 4; f++)
+    for (int c = 0; c < 3; c++) acc[f][c] = _mm256_setzero_pd();
+  for (size_t r = 0; r < rows; r++, a += SCATTER_WIDTH, b += SCATTER_WIDTH) {
+    __m256d w[3];
+    for (int c = 0; c < 3; c++) w[c] = _mm256_load_pd(b + 4 * c);
+    for (int f = 0; f < 4; f++) {
+      __m256d x = _mm256_broadcast_sd(a + f);
+      for (int c = 0; c < 3; c++) acc[f][c] = _mm256_fmadd_pd(x, w[c], acc[f][c]);
+    }
+  }
+  for (int f = 0; f < 4; f++)
+    for (int c = 0; c < 3; c++) join(acc[f][c], u[f], v + 4 * c, sums + (size_t)f * stride + 4 * c);
+}
+
+static void scatter(size_t rows, const double *a, const double *b, const double *u, const double *v, double *sums,
+                    size_t stride) {
+  for (size_t f = 0; f < GROUP_ROWS; f += 4)
+    for (size_t c = 0; c < SCATTER_WIDTH; c += 12)
+      scatter_part(rows, a + f, b + c, u + f, v + c, sums + f * stride + c, stride);
+}
+
+/* 4 rows by 24 columns of a tile. */
+static void scatter_part_single(size_t rows, const float *a, const float *b, const double *u, const double *v,
+                                double *sums, size_t stride) {
+  __m256 acc[4][3];
+  for (int f = 0; f < 4; f++)
+    for (int c = 0; c < 3; c++) acc[f][c] = _mm256_setzero_ps();
+  for (size_t r = 0; r < rows; r++, a += SCATTER_WIDTH_SINGLE, b += SCATTER_WIDTH_SINGLE) {
+    __m256 w[3];
+    for (int c = 0; c < 3; c++) w[c] = _mm256_load_ps(b + 8 * c);
+    for (int f = 0; f < 4; f++) {
+      __m256 x = _mm256_broadcast_ss(a + f);
+      for (int c = 0; c < 3; c++) acc[f][c] = _mm256_fmadd_ps(x, w[c], acc[f][c]);
+    }
+  }
+  for (int f = 0; f < 4; f++)
+    for (int c = 0; c < 3; c++) {
+      double *out = sums + (size_t)f * stride + 8 * c;
+      join(_mm256_cvtps_pd(_mm256_castps256_ps128(acc[f][c])), u[f], v + 8 * c, out);
+      join(_mm256_cvtps_pd(_mm256_extractf128_ps(acc[f][c], 1)), u[f], v + 8 * c + 4, out + 4);
+    }
+}
+
+static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v, double *sums,
+                           size_t stride) {
+  for (size_t f = 0; f < GROUP_ROWS; f += 4)
+    for (size_t c = 0; c < SCATTER_WIDTH_SINGLE; c += 24)
+      scatter_part_single(rows, a + f, b + c, u + f, v + c, sums + f * stride + c, stride);
+}
+
 const struct kernel kernel_avx2 = {
     .name = "avx2", .dot = avx2_dot, .dot2 = avx2_dot2, .l2sq = avx2_l2sq, .is_finite = is_finite, .add = add,
     .add_weighted = add_weighted, .shift = shift, .shift_group = avx2_shift_group, .widen = widen, .transform = transform,
-    .transform_block = transform_block,
+    .transform_block = transform_block, .scatter = scatter, .scatter_single = scatter_single,
 };
 #endif

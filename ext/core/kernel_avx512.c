@@ -140,9 +140,57 @@ static void transform_block(size_t rows, size_t n, size_t m, const float *x, con
   }
 }
 
+/* sums += acc + u v, for 8 columns. */
+static inline __attribute__((always_inline)) void join(__m512d acc, double u, const double *v, double *sums) {
+  __m512d product = _mm512_mul_pd(_mm512_set1_pd(u), _mm512_loadu_pd(v));
+  _mm512_storeu_pd(sums, _mm512_add_pd(_mm512_loadu_pd(sums), _mm512_add_pd(acc, product)));
+}
+
+static void scatter(size_t rows, const double *a, const double *b, const double *u, const double *v, double *sums,
+                    size_t stride) {
+  __m512d acc[GROUP_ROWS][3];
+  for (int f = 0; f < GROUP_ROWS; f++)
+    for (int c = 0; c < 3; c++) acc[f][c] = _mm512_setzero_pd();
+  for (size_t r = 0; r < rows; r++, a += SCATTER_WIDTH, b += SCATTER_WIDTH) {
+    __m512d w[3];
+    for (int c = 0; c < 3; c++) w[c] = _mm512_load_pd(b + 8 * c);
+#pragma GCC unroll 8
+    for (int f = 0; f < GROUP_ROWS; f++) {
+      __m512d x = _mm512_set1_pd(a[f]);
+      for (int c = 0; c < 3; c++) acc[f][c] = _mm512_fmadd_pd(x, w[c], acc[f][c]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int f = 0; f < GROUP_ROWS; f++)
+    for (int c = 0; c < 3; c++) join(acc[f][c], u[f], v + 8 * c, sums + (size_t)f * stride + 8 * c);
+}
+
+static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v, double *sums,
+                           size_t stride) {
+  __m512 acc[GROUP_ROWS][3];
+  for (int f = 0; f < GROUP_ROWS; f++)
+    for (int c = 0; c < 3; c++) acc[f][c] = _mm512_setzero_ps();
+  for (size_t r = 0; r < rows; r++, a += SCATTER_WIDTH_SINGLE, b += SCATTER_WIDTH_SINGLE) {
+    __m512 w[3];
+    for (int c = 0; c < 3; c++) w[c] = _mm512_load_ps(b + 16 * c);
+#pragma GCC unroll 8
+    for (int f = 0; f < GROUP_ROWS; f++) {
+      __m512 x = _mm512_set1_ps(a[f]);
+      for (int c = 0; c < 3; c++) acc[f][c] = _mm512_fmadd_ps(x, w[c], acc[f][c]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int f = 0; f < GROUP_ROWS; f++)
+    for (int c = 0; c < 3; c++) {
+      double *out = sums + (size_t)f * stride + 16 * c;
+      join(_mm512_cvtps_pd(_mm512_castps512_ps256(acc[f][c])), u[f], v + 16 * c, out);
+      join(_mm512_cvtps_pd(_mm512_extractf32x8_ps(acc[f][c], 1)), u[f], v + 16 * c + 8, out + 8);
+    }
+}
+
 const struct kernel kernel_avx512 = {
     .name = "avx512", .dot = avx2_dot, .dot2 = avx2_dot2, .l2sq = avx2_l2sq, .is_finite = is_finite, .add = add,
     .add_weighted = add_weighted, .shift = shift, .shift_group = avx2_shift_group, .widen = widen, .transform = transform,
-    .transform_block = transform_block,
+    .transform_block = transform_block, .scatter = scatter, .scatter_single = scatter_single,
 };
 #endif

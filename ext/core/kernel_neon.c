@@ -276,9 +276,70 @@ static void transform_block(size_t rows, size_t n, size_t m, const float *x, con
                   y + r * stride + first, stride);
 }
 
+/* sums += acc + u v, for 2 columns. */
+static inline __attribute__((always_inline)) void join(float64x2_t acc, double u, const double *v, double *sums) {
+  float64x2_t product = vmulq_n_f64(vld1q_f64(v), u);
+  vst1q_f64(sums, vaddq_f64(vld1q_f64(sums), vaddq_f64(acc, product)));
+}
+
+/* acc[f] += x[f] * w for two rows. */
+static inline __attribute__((always_inline)) void two_rows(float64x2_t acc[][6], const float64x2_t w[6], float64x2_t x) {
+  for (int c = 0; c < 6; c++) acc[0][c] = vfmaq_laneq_f64(acc[0][c], w[c], x, 0);
+  for (int c = 0; c < 6; c++) acc[1][c] = vfmaq_laneq_f64(acc[1][c], w[c], x, 1);
+}
+
+/* 4 rows by 12 columns of a tile. */
+static void scatter_part(size_t rows, const double *a, const double *b, const double *u, const double *v, double *sums,
+                         size_t stride) {
+  float64x2_t acc[4][6];
+  for (int f = 0; f < 4; f++)
+    for (int c = 0; c < 6; c++) acc[f][c] = vdupq_n_f64(0);
+  for (size_t r = 0; r < rows; r++, a += SCATTER_WIDTH, b += SCATTER_WIDTH) {
+    float64x2_t w[6];
+    for (int c = 0; c < 6; c++) w[c] = vld1q_f64(b + 2 * c);
+    two_rows(acc, w, vld1q_f64(a));
+    two_rows(acc + 2, w, vld1q_f64(a + 2));
+  }
+  for (int f = 0; f < 4; f++)
+    for (int c = 0; c < 6; c++) join(acc[f][c], u[f], v + 2 * c, sums + (size_t)f * stride + 2 * c);
+}
+
+static void scatter(size_t rows, const double *a, const double *b, const double *u, const double *v, double *sums,
+                    size_t stride) {
+  for (size_t f = 0; f < GROUP_ROWS; f += 4)
+    for (size_t c = 0; c < SCATTER_WIDTH; c += 12)
+      scatter_part(rows, a + f, b + c, u + f, v + c, sums + f * stride + c, stride);
+}
+
+/* 8 rows by 12 columns of a tile. */
+static void scatter_part_single(size_t rows, const float *a, const float *b, const double *u, const double *v,
+                                double *sums, size_t stride) {
+  float32x4_t acc[GROUP_ROWS][3];
+  for (int f = 0; f < GROUP_ROWS; f++)
+    for (int c = 0; c < 3; c++) acc[f][c] = vdupq_n_f32(0);
+  for (size_t r = 0; r < rows; r++, a += SCATTER_WIDTH_SINGLE, b += SCATTER_WIDTH_SINGLE) {
+    float32x4_t w[3];
+    for (int c = 0; c < 3; c++) w[c] = vld1q_f32(b + 4 * c);
+    four_rows(3, acc, w, vld1q_f32(a));
+    four_rows(3, acc + 4, w, vld1q_f32(a + 4));
+  }
+  for (int f = 0; f < GROUP_ROWS; f++)
+    for (int c = 0; c < 3; c++) {
+      double *out = sums + (size_t)f * stride + 4 * c;
+      join(vcvt_f64_f32(vget_low_f32(acc[f][c])), u[f], v + 4 * c, out);
+      join(vcvt_high_f64_f32(acc[f][c]), u[f], v + 4 * c + 2, out + 2);
+    }
+}
+
+static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v, double *sums,
+                           size_t stride) {
+  for (size_t c = 0; c < SCATTER_WIDTH_SINGLE; c += 12)
+    scatter_part_single(rows, a, b + c, u, v + c, sums + c, stride);
+}
+
 const struct kernel kernel_neon = {
     .name = "neon", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
     .add_weighted = add_weighted, .shift = shift, .shift_group = shift_group, .widen = widen, .transform = transform,
-    .transform_block = transform_block,
+    .transform_block = transform_block, .scatter = scatter, .scatter_single = scatter_single,
 };
 #endif

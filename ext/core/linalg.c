@@ -59,12 +59,6 @@ void linalg_syrk(size_t rows, size_t d, const double *block, double *cov) {
   unlock();
 }
 
-void linalg_syrk_single(size_t rows, size_t d, const float *block, float *products) {
-  lock();
-  cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)d, (int)rows, 1.0f, block, (int)d, 0.0f, products, (int)d);
-  unlock();
-}
-
 /* dsyevd; info receives LAPACK's verdict. */
 static enum status eigen_divide_and_conquer(size_t d, double *a, double *w, lapack_int *info,
                                             const struct memory *mem) {

@@ -18,9 +18,6 @@ const char *linalg_config(void);
 /* Upper triangle of cov (d x d, row-major) += block^T * block; block is rows x d, row-major. */
 void linalg_syrk(size_t rows, size_t d, const double *block, double *cov);
 
-/* Upper triangle of products (d x d, row-major) = block^T * block, in float32. */
-void linalg_syrk_single(size_t rows, size_t d, const float *block, float *products);
-
 /*
 ** Eigen-decomposition of a symmetric matrix of finite numbers (with others LAPACK may not return). Of `cov` the upper triangle (row-major) is read; `w` (d) receives all
 ** eigenvalues, ascending; `vectors` the eigenvectors of the `count` largest, in the same order, d elements each.

@@ -51,7 +51,7 @@ enum model_flag {
   MODEL_IMPORTED = 4,   /* kernel and bias came from elsewhere: no eigenvalues */
   MODEL_SCALES = 8,     /* the inverse follows from the kernel by scaling */
   MODEL_INVERSE = 16,   /* the inverse is stored */
-  MODEL_SINGLE = 32,    /* the moments were summed with MOMENTS_SINGLE */
+  MODEL_SINGLE = 32,    /* the moments were summed with SCATTER_SINGLE */
   MODEL_FLAGS_KNOWN = 63
 };
 

@@ -1,30 +1,25 @@
 /*
 ** Streaming first and second moments in float64: row count, weight, mean, centred cross-products.
 **
-** Rows gather in a block of float32; a full block is centred by its own mean, widened to float64 and added with dsyrk,
-** and the two means are joined as in Chan, Golub & LeVeque (1979): M2 += M2_block + delta delta^T * nA nB / (nA + nB),
-** where the last term rides along as one more row of the block. So nothing is lost to a mean far from zero, nor to a
-** mean that drifts. Rejected: float32 sums (29 % off in the smallest eigenvalue when the mean is 1.2x the spread), and
-** dsyr row by row (9 times slower).
+** Rows gather in a block of float32; a full block is centred by its own mean and its scatter added by threads of its
+** own (scatter.h) while the next one gathers; the two means are joined as in Chan, Golub & LeVeque (1979):
+** M2 += M2_block + delta delta^T * nA nB / (nA + nB). So nothing is lost to a mean far from zero, nor to a mean that
+** drifts, and the same rows in the same order give the same bits whatever the number of threads. Rejected: float32 sums
+** (29 % off in the smallest eigenvalue when the mean is 1.2x the spread), and dsyr row by row (9 times slower).
 **
-** Memory: the block starts at 8 rows and doubles up to its limit; d^2 float64 from the first full block on, or
-** when the moments are asked for; so many small groups stay small.
+** Memory: the block starts at 8 rows and doubles up to its limit; d^2 float64 and threads from the first full block on,
+** or when the moments are asked for; so many small groups stay small.
 */
 #ifndef WHITEN_CORE_MOMENTS_H
 #define WHITEN_CORE_MOMENTS_H
 
-#include "base.h"
+#include "scatter.h"
 
-/* Rows of a full block, for BLAS on one thread and on several. */
-#define MOMENTS_BLOCK 256
-#define MOMENTS_BLOCK_THREADS 1024
+/* Rows of a full block: part of the order of summation. */
+#define MOMENTS_BLOCK 512
 
 /* Longest row: d x d float64 must stay below 2 GB, the largest block that SQLite's allocator gives. */
 #define MOMENTS_DIM_MAX 16383
-
-/* How products within a block are summed. MOMENTS_SINGLE: in float32, after the shift, the blocks in float64: 1.7 times
-** faster, at about 1e-6 of relative error in the covariance, whatever the mean. */
-enum moments_precision { MOMENTS_DOUBLE, MOMENTS_SINGLE };
 
 /* A zeroed struct is empty; moments_init makes it ready. Owned: every pointer. */
 struct moments {
@@ -34,27 +29,27 @@ struct moments {
   double weight;        /* sum of the weights: the row count when all are 1 */
   double *mean;         /* dim elements */
   double *cross;        /* dim x dim row-major, upper triangle: sum of w (x - mean)(x - mean)^T; NULL while no block is in */
-  enum moments_precision precision;
+  enum scatter_precision precision;
+  int cores;            /* that a group of many rows may use */
+  struct scatter scatter; /* the block under way into cross */
   /* the block that is filling */
-  size_t block_limit;
   size_t block_rows, block_capacity;
   double block_weight;
   float *block;         /* block_capacity x dim */
-  double *block_weights;
-  double *block_sum;    /* sum of w x over the block */
-  double *wide;         /* workspace of a flush: (block_capacity + 1) x dim */
-  float *narrow;        /* with MOMENTS_SINGLE: block_capacity x dim, then dim x dim */
+  double *block_scales; /* square roots of the weights */
+  double *block_sum;    /* sum of w x over the block, and its mean in the end */
 };
 
 /* STATUS_DIM: more than MOMENTS_DIM_MAX; the struct stays as it was. STATUS_NOMEM. */
-enum status moments_init(struct moments *m, size_t dim, enum moments_precision precision, const struct memory *mem);
+enum status moments_init(struct moments *m, size_t dim, enum scatter_precision precision, int cores,
+                         const struct memory *mem);
 void moments_clear(struct moments *m);
 
 /* One row of dim float32, unaligned, with a frequency weight > 0: weight 2 counts as the row twice.
 ** STATUS_NOT_FINITE: the row has an element that is NaN or infinite; STATUS_NOMEM. */
 enum status moments_add(struct moments *m, const void *x, double weight);
 
-/* Adds what is in the block, so that mean and cross are complete. STATUS_NOMEM. */
+/* Adds what is in the block and waits for it, so that mean and cross are complete. STATUS_NOMEM. */
 enum status moments_flush(struct moments *m);
 
 /* Joins moments of other rows: mean of dim, cross as above. Both must be flushed. STATUS_NOMEM. */

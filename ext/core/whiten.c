@@ -280,7 +280,7 @@ static enum status write_model(const struct solution *s, const struct moments *m
                  .remove = (uint32_t)o->remove, .ridge = o->oas ? 0 : o->ridge, .rho = s->rho,
                  .ridge_added = s->ridge_added, .power = o->power,
                  .flags = (o->normalize ? (uint32_t)MODEL_NORMALIZE : 0) | (o->oas ? (uint32_t)MODEL_OAS : 0) |
-                          (m->precision == MOMENTS_SINGLE ? (uint32_t)MODEL_SINGLE : 0) |
+                          (m->precision == SCATTER_SINGLE ? (uint32_t)MODEL_SINGLE : 0) |
                           (uint32_t)(scaled ? MODEL_SCALES : MODEL_INVERSE)},
       .mean = m->mean, .eigenvalues = s->eigenvalues, .row_scale = s->row_scale, .column_scale = s->column_scale,
       .kernel = s->kernel, .inverse = s->inverse};

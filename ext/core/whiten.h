@@ -25,7 +25,7 @@ struct whiten_options {
   double power;       /* in [0, 1]: components are scaled by eigenvalue^(-power/2) */
   int64_t remove;     /* leading components to drop */
   int normalize;      /* whiten_apply divides by the norm */
-  enum moments_precision precision; /* of the moments: for who gathers them */
+  enum scatter_precision precision; /* of the moments: for who gathers them */
 };
 /* pca, every component, no ridge, power 1. */
 extern const struct whiten_options WHITEN_DEFAULTS;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../core/whiten.h"
+#include "models.h"
 #include "options.h"
 #include "value.h"
 
@@ -63,7 +64,8 @@ static int check_constant(struct call *call, struct group *group, int argc, sqli
 
 static void add_row(struct call *call, struct group *group, const struct vector *v, double weight) {
   enum status rc = STATUS_OK;
-  if (group->moments.mem == NULL) rc = moments_init(&group->moments, v->dim, group->options.precision, &sqlite_memory);
+  if (group->moments.mem == NULL)
+    rc = moments_init(&group->moments, v->dim, group->options.precision, call->connection->cores, &sqlite_memory);
   if (rc == STATUS_DIM) {
     fail_dim_of_moments(call, v->dim);
     return;
@@ -150,7 +152,7 @@ static int merge_blob(struct call *call, sqlite3_value *value, struct moments *m
     return call->failed;
   }
   d = header.d;
-  if (moments->mem == NULL) rc = moments_init(moments, d, MOMENTS_DOUBLE, &sqlite_memory);
+  if (moments->mem == NULL) rc = moments_init(moments, d, SCATTER_DOUBLE, 1, &sqlite_memory);
   if (rc == STATUS_DIM) return fail_blob(call, "stats", STATUS_HEADER, blob, bytes, header.size), call->failed;
   if (rc == STATUS_OK && moments->dim != d) {
     fail(call, "stats is of %lld dimensions, expected %lld as in the rows before", (long long)d,
@@ -183,7 +185,7 @@ static void whiten_solve_call(sqlite3_context *context, int argc, sqlite3_value 
   if (any_null(1, argv)) return;
   if (merge_blob(&call, argv[0], &moments) == 0 &&
       options_read(&call, argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL, moments.dim, &options) == 0) {
-    if (options.precision != MOMENTS_DOUBLE)
+    if (options.precision != SCATTER_DOUBLE)
       fail(&call, "options.precision is single, expected double: the moments are summed already");
     else
       return_model(&call, &moments, &options);

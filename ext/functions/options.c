@@ -81,7 +81,7 @@ static void read_normalize(struct call *call, const struct member *m, size_t d, 
 
 static void read_precision(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
   (void)d;
-  o->precision = is_text(m, "single") ? MOMENTS_SINGLE : MOMENTS_DOUBLE;
+  o->precision = is_text(m, "single") ? SCATTER_SINGLE : SCATTER_DOUBLE;
   if (!is_text(m, "single") && !is_text(m, "double")) fail_member(call, m, "\"double\" or \"single\"");
 }
 

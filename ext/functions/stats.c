@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "models.h"
 #include "value.h"
 
 enum { MEAN_COSINE, ISOTROPY };
@@ -19,7 +20,8 @@ static void add_vector(struct call *call, struct space *space, const struct vect
   enum status rc = STATUS_OK;
   size_t dim;
   if (call_variant(call) == ISOTROPY) {
-    if (space->moments.mem == NULL) rc = moments_init(&space->moments, v->dim, MOMENTS_DOUBLE, &sqlite_memory);
+    if (space->moments.mem == NULL)
+      rc = moments_init(&space->moments, v->dim, SCATTER_DOUBLE, call->connection->cores, &sqlite_memory);
     dim = space->moments.dim;
     if (rc == STATUS_OK && dim == v->dim) rc = moments_add(&space->moments, v->data, 1);
   } else {

@@ -391,6 +391,94 @@ TEST(kernel_transform_of_nan) {
   }
 }
 
+/* ---- Scatter ---- */
+
+#ifdef FP_FAST_FMA
+#define FUSES(k) ((void)(k), 1)
+#else
+#define FUSES(k) (strcmp((k)->name, "portable") != 0)
+#endif
+
+enum { SCATTER_ROWS = 40 };
+
+/* Sums of a tile with room around it, and what is expected of them. */
+struct scatter_case {
+  size_t rows, stride;
+  double u[GROUP_ROWS], v[SCATTER_WIDTH_SINGLE], sums[GROUP_ROWS * 60], out[GROUP_ROWS * 60];
+};
+
+static void begin_scatter(struct random *r, size_t rows, struct scatter_case *c) {
+  c->rows = rows;
+  c->stride = 48 + rows % 13;
+  for (size_t i = 0; i < GROUP_ROWS; i++) c->u[i] = random_normal(r);
+  for (size_t i = 0; i < SCATTER_WIDTH_SINGLE; i++) c->v[i] = random_normal(r);
+  for (size_t i = 0; i < GROUP_ROWS * c->stride; i++) c->sums[i] = random_normal(r);
+}
+
+static void check_scatter(const struct scatter_case *c, size_t i, size_t j, double chain, const struct kernel *k) {
+  volatile double product = c->u[i] * c->v[j];
+  check_double(c->out[i * c->stride + j], c->sums[i * c->stride + j] + (chain + product), k, "scatter", c->rows);
+}
+
+TEST(kernel_scatter) {
+  struct random r = {random_seed() + 7};
+  for (size_t rows = 0; rows <= SCATTER_ROWS; rows++) {
+    struct scatter_case c;
+    double *a = guarded_place(&ga, 8 * SCATTER_ROWS * SCATTER_WIDTH, 0);
+    double *b = guarded_place(&gb, 8 * SCATTER_ROWS * SCATTER_WIDTH, 0);
+    begin_scatter(&r, rows, &c);
+    for (size_t i = 0; i < SCATTER_ROWS * SCATTER_WIDTH; i++) {
+      a[i] = random_normal(&r);
+      b[i] = random_normal(&r);
+    }
+    FOR_EACH_VARIANT(k) {
+      memcpy(c.out, c.sums, sizeof c.out);
+      (*k)->scatter(rows, a, b, c.u, c.v, c.out, c.stride);
+      for (size_t i = 0; i < GROUP_ROWS; i++)
+        for (size_t j = 0; j < c.stride; j++) {
+          double chain = 0;
+          for (size_t n = 0; n < rows && j < SCATTER_WIDTH; n++) {
+            volatile double product = a[n * SCATTER_WIDTH + i] * b[n * SCATTER_WIDTH + j];
+            chain = FUSES(*k) ? fma(a[n * SCATTER_WIDTH + i], b[n * SCATTER_WIDTH + j], chain) : product + chain;
+          }
+          if (j < SCATTER_WIDTH)
+            check_scatter(&c, i, j, chain, *k);
+          else
+            check_double(c.out[i * c.stride + j], c.sums[i * c.stride + j], *k, "behind a scatter", rows);
+        }
+    }
+  }
+}
+
+TEST(kernel_scatter_single) {
+  struct random r = {random_seed() + 8};
+  for (size_t rows = 0; rows <= SCATTER_ROWS; rows++) {
+    struct scatter_case c;
+    float *a = guarded_place(&ga, 4 * SCATTER_ROWS * SCATTER_WIDTH_SINGLE, 0);
+    float *b = guarded_place(&gb, 4 * SCATTER_ROWS * SCATTER_WIDTH_SINGLE, 0);
+    begin_scatter(&r, rows, &c);
+    fill(&r, rows % 3, SCATTER_ROWS * SCATTER_WIDTH_SINGLE, a);
+    fill(&r, rows % 3, SCATTER_ROWS * SCATTER_WIDTH_SINGLE, b);
+    FOR_EACH_VARIANT(k) {
+      memcpy(c.out, c.sums, sizeof c.out);
+      (*k)->scatter_single(rows, a, b, c.u, c.v, c.out, c.stride);
+      for (size_t i = 0; i < GROUP_ROWS; i++)
+        for (size_t j = 0; j < c.stride; j++) {
+          float chain = 0;
+          for (size_t n = 0; n < rows && j < SCATTER_WIDTH_SINGLE; n++) {
+            volatile float product = a[n * SCATTER_WIDTH_SINGLE + i] * b[n * SCATTER_WIDTH_SINGLE + j];
+            chain = FUSES(*k) ? fmaf(a[n * SCATTER_WIDTH_SINGLE + i], b[n * SCATTER_WIDTH_SINGLE + j], chain)
+                              : product + chain;
+          }
+          if (j < SCATTER_WIDTH_SINGLE)
+            check_scatter(&c, i, j, (double)chain, *k);
+          else
+            check_double(c.out[i * c.stride + j], c.sums[i * c.stride + j], *k, "behind a scatter", rows);
+        }
+    }
+  }
+}
+
 /* ---- The choice ---- */
 
 TEST(kernel_choice) {
@@ -419,4 +507,4 @@ UNIT_MAIN(WITH_BUFFERS(kernel_sums), WITH_BUFFERS(kernel_sums_of_nan),
           WITH_BUFFERS(kernel_finds_what_is_not_finite), WITH_BUFFERS(kernel_element_by_element),
           WITH_BUFFERS(kernel_shift_group), cmocka_unit_test(kernel_panels), WITH_TRANSFORM(kernel_transform),
           WITH_TRANSFORM(kernel_transform_block), WITH_TRANSFORM(kernel_transform_of_nan),
-          cmocka_unit_test(kernel_choice))
+          WITH_BUFFERS(kernel_scatter), WITH_BUFFERS(kernel_scatter_single), cmocka_unit_test(kernel_choice))

@@ -4,7 +4,7 @@
 #include "faulty_memory.h"
 
 #define DIM 7
-#define ROWS_MAX 1100
+#define ROWS_MAX 1300
 
 static float rows[ROWS_MAX][DIM];
 static double weights[ROWS_MAX];
@@ -25,14 +25,14 @@ static void add(struct moments *m, size_t from, size_t to) {
   for (size_t i = from; i < to; i++) assert_int_equal(moments_add(m, rows[i], weights[i]), STATUS_OK);
 }
 
-static void build_as(struct moments *m, enum moments_precision precision, size_t from, size_t to) {
-  assert_int_equal(moments_init(m, DIM, precision, &faulty_memory), STATUS_OK);
+static void build_as(struct moments *m, enum scatter_precision precision, size_t from, size_t to) {
+  assert_int_equal(moments_init(m, DIM, precision, 2, &faulty_memory), STATUS_OK);
   add(m, from, to);
   assert_int_equal(moments_flush(m), STATUS_OK);
 }
 
 static void build(struct moments *m, size_t from, size_t to) {
-  build_as(m, MOMENTS_DOUBLE, from, to);
+  build_as(m, SCATTER_DOUBLE, from, to);
 }
 
 static void clear(struct moments *m) {
@@ -61,7 +61,7 @@ static void check(const struct moments *m, size_t from, size_t to, double relati
 
 /* Fewer rows than a block begins with, full blocks, one more ... */
 TEST(moments_any_number_of_rows) {
-  static const size_t COUNTS[] = {1, 2, 7, 8, 9, 16, 17, 100, 255, 256, 257, 300, 511, 512, 513, 1100};
+  static const size_t COUNTS[] = {1, 2, 7, 8, 9, 16, 17, 100, 255, 256, 257, 300, 511, 512, 513, 1024, 1025, ROWS_MAX};
   struct random r = {random_seed()};
   fill(&r, 0.5);
   for (size_t i = 0; i < COUNT(COUNTS); i++) {
@@ -87,24 +87,6 @@ TEST(moments_far_mean) {
   }
 }
 
-/* How many rows make a block is no matter. */
-TEST(moments_any_size_of_block) {
-  static const size_t LIMITS[] = {8, 16, 256, 1024};
-  struct random r = {random_seed() + 9};
-  fill(&r, 10);
-  for (size_t i = 0; i < COUNT(LIMITS); i++) {
-    struct moments m = {0};
-    assert_int_equal(moments_init(&m, DIM, MOMENTS_DOUBLE, &faulty_memory), STATUS_OK);
-    assert_true(m.block_limit == MOMENTS_BLOCK || m.block_limit == MOMENTS_BLOCK_THREADS);
-    m.block_limit = LIMITS[i];
-    add(&m, 0, ROWS_MAX);
-    assert_true(m.block_capacity <= LIMITS[i]);
-    assert_int_equal(moments_flush(&m), STATUS_OK);
-    check(&m, 0, ROWS_MAX, 1e-12);
-    clear(&m);
-  }
-}
-
 /* In float32 within a block: 1e-6 or a few times that, whatever the mean and however many blocks. */
 TEST(moments_in_single_precision) {
   static const double MEANS[] = {0, 10, 1e6};
@@ -114,9 +96,9 @@ TEST(moments_in_single_precision) {
     for (size_t c = 0; c < COUNT(COUNTS); c++) {
       struct moments m = {0};
       fill(&r, MEANS[i]);
-      build_as(&m, MOMENTS_SINGLE, 0, COUNTS[c]);
+      build_as(&m, SCATTER_SINGLE, 0, COUNTS[c]);
       check(&m, 0, COUNTS[c], 1e-5);
-      assert_int_equal(m.precision, MOMENTS_SINGLE);
+      assert_int_equal(m.precision, SCATTER_SINGLE);
       clear(&m);
     }
 }
@@ -140,7 +122,7 @@ TEST(moments_flushed_often) {
   fill(&r, 10);
   for (size_t e = 0; e < COUNT(EVERY); e++) {
     struct moments m = {0};
-    assert_int_equal(moments_init(&m, DIM, MOMENTS_DOUBLE, &faulty_memory), STATUS_OK);
+    assert_int_equal(moments_init(&m, DIM, SCATTER_DOUBLE, 2, &faulty_memory), STATUS_OK);
     for (size_t i = 0; i < 400; i++) {
       add(&m, i, i + 1);
       if (i % EVERY[e] == 0) assert_int_equal(moments_flush(&m), STATUS_OK);
@@ -166,8 +148,8 @@ TEST(moments_weight_is_frequency) {
   struct random r = {random_seed() + 5};
   struct moments once = {0}, often = {0};
   fill(&r, 10);
-  assert_int_equal(moments_init(&once, DIM, MOMENTS_DOUBLE, &faulty_memory), STATUS_OK);
-  assert_int_equal(moments_init(&often, DIM, MOMENTS_DOUBLE, &faulty_memory), STATUS_OK);
+  assert_int_equal(moments_init(&once, DIM, SCATTER_DOUBLE, 2, &faulty_memory), STATUS_OK);
+  assert_int_equal(moments_init(&often, DIM, SCATTER_DOUBLE, 2, &faulty_memory), STATUS_OK);
   for (size_t i = 0; i < 300; i++) {
     size_t times = 1 + i % 3;
     assert_int_equal(moments_add(&once, rows[i], (double)times), STATUS_OK);
@@ -243,7 +225,7 @@ TEST(moments_add_after_merge) {
 TEST(moments_closed_form) {
   struct moments m = {0};
   double trace, frobenius2;
-  assert_int_equal(moments_init(&m, 2, MOMENTS_DOUBLE, &faulty_memory), STATUS_OK);
+  assert_int_equal(moments_init(&m, 2, SCATTER_DOUBLE, 1, &faulty_memory), STATUS_OK);
   assert_int_equal(moments_add(&m, (float[]){1, 10}, 1), STATUS_OK);
   assert_int_equal(moments_add(&m, (float[]){3, 30}, 1), STATUS_OK);
   assert_int_equal(moments_add(&m, (float[]){5, 20}, 1), STATUS_OK);
@@ -278,7 +260,7 @@ TEST(moments_not_finite) {
       for (int weight = 1; weight < 3; weight++) {
         struct moments m = {0};
         float row[DIM] = {0};
-        assert_int_equal(moments_init(&m, DIM, MOMENTS_DOUBLE, &faulty_memory), STATUS_OK);
+        assert_int_equal(moments_init(&m, DIM, SCATTER_DOUBLE, 2, &faulty_memory), STATUS_OK);
         assert_int_equal(moments_add(&m, row, weight), STATUS_OK);
         row[at] = float_of(BAD[b]);
         assert_int_equal(moments_add(&m, row, weight), STATUS_NOT_FINITE);
@@ -291,7 +273,7 @@ TEST(moments_unaligned) {
   struct moments m = {0};
   _Alignas(8) char bytes[sizeof rows[0] + 1];
   fill(&r, 10);
-  assert_int_equal(moments_init(&m, DIM, MOMENTS_DOUBLE, &faulty_memory), STATUS_OK);
+  assert_int_equal(moments_init(&m, DIM, SCATTER_DOUBLE, 2, &faulty_memory), STATUS_OK);
   for (size_t i = 0; i < 40; i++) {
     memcpy(bytes + 1, rows[i], sizeof rows[i]);
     assert_int_equal(moments_add(&m, bytes + 1, 1), STATUS_OK);
@@ -304,23 +286,22 @@ TEST(moments_unaligned) {
 /* A group of a few rows must not take d^2: that is for the flush. */
 TEST(moments_small_groups_stay_small) {
   struct moments m = {0};
-  assert_int_equal(moments_init(&m, DIM, MOMENTS_DOUBLE, &faulty_memory), STATUS_OK);
+  assert_int_equal(moments_init(&m, DIM, SCATTER_DOUBLE, 2, &faulty_memory), STATUS_OK);
   add(&m, 0, 8);
   assert_null(m.cross);
   assert_int_equal(m.block_capacity, 8);
   clear(&m);
 }
 
-static enum moments_precision faulty_precision;
+static enum scatter_precision faulty_precision;
 
 /* Grows the block through all its sizes, flushes it, and merges. */
 static enum status moments_once(void) {
   struct moments m = {0}, other = {0};
-  enum status rc = moments_init(&m, DIM, faulty_precision, &faulty_memory);
-  m.block_limit = MOMENTS_BLOCK;
-  for (size_t i = 0; rc == STATUS_OK && i < 300; i++) rc = moments_add(&m, rows[i], weights[i]);
+  enum status rc = moments_init(&m, DIM, faulty_precision, 2, &faulty_memory);
+  for (size_t i = 0; rc == STATUS_OK && i < 600; i++) rc = moments_add(&m, rows[i], weights[i]);
   if (rc == STATUS_OK) rc = moments_flush(&m);
-  if (rc == STATUS_OK) rc = moments_init(&other, DIM, faulty_precision, &faulty_memory);
+  if (rc == STATUS_OK) rc = moments_init(&other, DIM, faulty_precision, 2, &faulty_memory);
   if (rc == STATUS_OK) rc = moments_merge(&other, m.rows, m.weight, m.mean, m.cross);
   clear(&m);
   clear(&other);
@@ -328,14 +309,14 @@ static enum status moments_once(void) {
 }
 
 TEST(moments_out_of_memory) {
-  for (int precision = MOMENTS_DOUBLE; precision <= MOMENTS_SINGLE; precision++) {
-    faulty_precision = (enum moments_precision)precision;
+  for (int precision = SCATTER_DOUBLE; precision <= SCATTER_SINGLE; precision++) {
+    faulty_precision = (enum scatter_precision)precision;
     assert_in_range(faulty_exhaust(moments_once), 16, 30);
   }
 }
 
 UNIT_MAIN(faulty_test(moments_any_number_of_rows), faulty_test(moments_far_mean),
-          faulty_test(moments_any_size_of_block), faulty_test(moments_in_single_precision),
+          faulty_test(moments_in_single_precision),
           faulty_test(moments_drifting_mean), faulty_test(moments_flushed_often), faulty_test(moments_weights),
           faulty_test(moments_weight_is_frequency), faulty_test(moments_merge_any_split),
           faulty_test(moments_add_after_merge), faulty_test(moments_closed_form),

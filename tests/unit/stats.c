@@ -96,7 +96,7 @@ TEST(mean_cosine_not_finite) {
 
 static double isoscore_of(const float (*data)[DIM], size_t count, size_t dim) {
   struct moments m = {0};
-  assert_int_equal(moments_init(&m, dim, MOMENTS_DOUBLE, &faulty_memory), STATUS_OK);
+  assert_int_equal(moments_init(&m, dim, SCATTER_DOUBLE, 1, &faulty_memory), STATUS_OK);
   for (size_t i = 0; i < count; i++) assert_int_equal(moments_add(&m, data[i], 1), STATUS_OK);
   assert_int_equal(moments_flush(&m), STATUS_OK);
   double score = stats_isoscore(&m);

@@ -25,7 +25,7 @@ static double cov[MAX * MAX]; /* by two passes */
 static void gather(size_t n, size_t d, const float *rows, double weight) {
   double total = weight > 0 ? weight * (double)n : (double)n, mean[MAX] = {0};
   moments_clear(&moments);
-  assert_int_equal(moments_init(&moments, d, MOMENTS_DOUBLE, &faulty_memory), STATUS_OK);
+  assert_int_equal(moments_init(&moments, d, SCATTER_DOUBLE, 1, &faulty_memory), STATUS_OK);
   for (size_t r = 0; r < n; r++)
     assert_int_equal(moments_add(&moments, rows + r * d, weight > 0 ? weight : 1), STATUS_OK);
   assert_int_equal(moments_flush(&moments), STATUS_OK);
@@ -605,7 +605,7 @@ TEST(whiten_flags_and_repetition) {
   assert_memory_equal(s.blob, again.blob, s.h.size);
   done(&s);
   done(&again);
-  moments.precision = MOMENTS_SINGLE;
+  moments.precision = SCATTER_SINGLE;
   s = solve(with_method(WHITEN_ZCA));
   assert_int_equal(s.h.flags, MODEL_SINGLE | MODEL_INVERSE);
   done(&s);
