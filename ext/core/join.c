@@ -16,11 +16,7 @@ void join_clear(struct join *j) {
   if (j->mem == NULL) return;
   workers_clear(&j->workers);
   for (size_t q = 0; q < j->count; q++) topk_clear(&j->queries[q].topk, j->mem);
-  for (int b = 0; b < 2; b++) {
-    j->mem->release(j->blocks[b].rows);
-    j->mem->release(j->blocks[b].interleaved);
-  }
-  void *owned[] = {j->queries, j->vectors, j->panels_block, j->zeros, j->products};
+  void *owned[] = {j->queries, j->vectors, j->panels_block, j->products, j->blocks[0].rows, j->blocks[1].rows};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) j->mem->release(owned[i]);
   *j = (struct join){0};
 }
@@ -80,18 +76,12 @@ enum status join_start(struct join *j, int cores) {
   size_t columns = kernel_panel_elements(1, j->count);
   float *unit = memory_array(mem, dim, sizeof *unit);
   j->panels_block = memory_array(mem, dim * columns + 16, sizeof *j->panels);
-  j->zeros = memory_array(mem, dim, sizeof *j->zeros);
   j->products = memory_array(mem, JOIN_ROWS * j->chunk * j->chunks, sizeof *j->products);
-  for (int b = 0; b < 2; b++) {
-    j->blocks[b].rows = memory_array(mem, JOIN_ROWS * dim, sizeof(float));
-    j->blocks[b].interleaved = memory_array(mem, kernel_interleaved_elements(JOIN_ROWS, dim), sizeof(float));
-  }
+  for (int b = 0; b < 2; b++) j->blocks[b].rows = memory_array(mem, JOIN_ROWS * dim, sizeof(float));
   enum status rc = STATUS_NOMEM;
-  if (unit == NULL || j->panels_block == NULL || j->zeros == NULL || j->products == NULL) goto end;
-  for (int b = 0; b < 2; b++)
-    if (j->blocks[b].rows == NULL || j->blocks[b].interleaved == NULL) goto end;
+  if (unit == NULL || j->panels_block == NULL || j->products == NULL) goto end;
+  if (j->blocks[0].rows == NULL || j->blocks[1].rows == NULL) goto end;
   j->panels = memory_align64(j->panels_block);
-  memset(j->zeros, 0, dim * sizeof *j->zeros);
   for (size_t c = 0; c < j->chunks; c++) pack_chunk(j, c, unit);
   workers_init(&j->workers, cores);
   rc = STATUS_OK;
@@ -121,7 +111,7 @@ static void compare_chunk(void *argument, size_t chunk) {
   size_t first = chunk * j->chunk, count = chunk_size(j, chunk), dim = j->dim;
   float *products = j->products + chunk * JOIN_ROWS * j->chunk, bound = error_bound(dim);
   float threshold[CHUNK_PANELS * PANEL_WIDTH];
-  kernel->transform_block(block->count, dim, count, block->interleaved, j->panels + first * dim, products, count);
+  kernel->transform_block(block->count, dim, count, block->rows, j->panels + first * dim, products, count);
   for (size_t q = 0; q < count; q++) threshold[q] = (float)topk_threshold(&j->queries[first + q].topk) - bound;
   for (size_t row = 0; row < block->count; row++) {
     const float *product = products + row * count;
@@ -134,10 +124,9 @@ static void compare_chunk(void *argument, size_t chunk) {
   }
 }
 
-/* Lays out the block, and hands it to the workers when the one before it is done. */
+/* Hands the block to the workers when the one before it is done. */
 static enum status turn(struct join *j) {
-  struct join_block *block = &j->blocks[j->filling];
-  kernel_shift_rows(block->count, j->dim, block->rows, j->zeros, block->interleaved);
+  const struct join_block *block = &j->blocks[j->filling];
   workers_wait(&j->workers);
   for (size_t q = 0; q < j->count; q++) {
     struct topk *topk = &j->queries[q].topk;

@@ -33,7 +33,7 @@ struct join_block {
   size_t count;
   int64_t rowid[JOIN_ROWS];
   float norm[JOIN_ROWS];   /* 0 for a row whose products with the queries could leave float32 */
-  float *rows, *interleaved;
+  float *rows;             /* row-major */
 };
 
 /* Zeroed = empty; owned: every pointer. */
@@ -44,7 +44,6 @@ struct join {
   float *vectors;                 /* count x dim, as given */
   float *panels;                  /* chunk by chunk: packed, divided by their norms */
   void *panels_block;
-  double *zeros;                  /* dim: a mean to be subtracted that is none */
   size_t chunk, chunks;           /* queries of a chunk; how many there are */
   float *products;                /* a buffer of JOIN_ROWS x chunk for each chunk that can be under way */
   struct join_block blocks[2];

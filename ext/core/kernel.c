@@ -29,18 +29,6 @@ void kernel_pack(size_t n, size_t m, const void *w, float *panels) {
   }
 }
 
-size_t kernel_interleaved_elements(size_t rows, size_t n) {
-  return (rows + GROUP_ROWS - 1) / GROUP_ROWS * GROUP_ROWS * n;
-}
-
-void kernel_shift_rows(size_t rows, size_t n, const float *x, const double *mean, float *out) {
-  for (size_t r = 0; r < rows; r += GROUP_ROWS) {
-    const void *group[GROUP_ROWS];
-    for (size_t i = 0; i < GROUP_ROWS; i++) group[i] = x + (r + i < rows ? r + i : rows - 1) * n;
-    kernel->shift_group(n, group, mean, out + r * n);
-  }
-}
-
 #if defined(__x86_64__)
 static int runs_avx2(void) {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");

@@ -38,14 +38,11 @@ struct kernel {
   int (*add_weighted)(size_t n, double *acc, const void *x, double weight);
   /* out_i = x_i - mean_i: subtracted in float64, rounded to float32 once */
   void (*shift)(size_t n, const void *x, const double *mean, float *out);
-  /* The same for GROUP_ROWS vectors into the layout of transform_block, out[i * GROUP_ROWS + r]. */
-  void (*shift_group)(size_t n, const void *const rows[], const double *mean, float *out);
   /* out_i = scale * (x_i - mean_i) in float64 */
   void (*widen)(size_t n, const void *x, const double *mean, double scale, double *out);
   /* y (m) = x (n) * W (n x m), W as kernel_pack lays it out: y_j is one chain fma(x_i, W_ij, y_j), i = 0 .. n-1. */
   void (*transform)(size_t n, size_t m, const float *x, const float *panels, float *y);
-  /* The same for `rows` vectors at once, x as kernel_interleave lays it out; row r of the result begins at
-  ** y + r * stride. */
+  /* The same for `rows` vectors at once, x row-major; row r of the result begins at y + r * stride. */
   void (*transform_block)(size_t rows, size_t n, size_t m, const float *x, const float *panels, float *y,
                           size_t stride);
   /* sums (GROUP_ROWS x SCATTER_WIDTH, its rows `stride` apart) += A^T B + u v^T, where A and B are rows x SCATTER_WIDTH
@@ -68,7 +65,7 @@ const struct kernel *const *kernel_variants(void);
 ** Not to be called while other threads compute. */
 int kernel_choose(const char *name);
 
-/* Columns of a panel, and rows of a group. */
+/* Columns of a panel, and rows that meet it at once. */
 #define PANEL_WIDTH 48
 #define GROUP_ROWS 8
 
@@ -85,11 +82,5 @@ size_t kernel_panel_elements(size_t n, size_t m);
 void kernel_pack(size_t n, size_t m, const void *w, float *panels);
 /* Where element (i, j) of W lies in the panels. */
 size_t kernel_panel_index(size_t n, size_t m, size_t i, size_t j);
-
-/* The layout of vectors that transform_block reads: groups of GROUP_ROWS rows, and in a group element 0 of each row,
-** then element 1 of each, ... */
-size_t kernel_interleaved_elements(size_t rows, size_t n);
-/* shift_group for any number of rows, x row-major: the last row is repeated to fill its group. */
-void kernel_shift_rows(size_t rows, size_t n, const float *x, const double *mean, float *out);
 
 #endif

@@ -138,44 +138,6 @@ static void shift(size_t n, const void *x, const double *mean, float *out) {
   if (n > 0) kernel_portable.shift(n, p, mean, out);
 }
 
-/* 8 x 8 transposed in registers: pairs, then quarters, then halves change places. */
-static inline void transpose(__m256 row[8]) {
-  __m256 t[8], u[8];
-  for (int i = 0; i < 8; i += 2) {
-    t[i] = _mm256_unpacklo_ps(row[i], row[i + 1]);
-    t[i + 1] = _mm256_unpackhi_ps(row[i], row[i + 1]);
-  }
-  for (int i = 0; i < 8; i += 4)
-    for (int j = 0; j < 2; j++) {
-      u[i + 2 * j] = _mm256_shuffle_ps(t[i + j], t[i + j + 2], 0x44);
-      u[i + 2 * j + 1] = _mm256_shuffle_ps(t[i + j], t[i + j + 2], 0xee);
-    }
-  for (int i = 0; i < 4; i++) {
-    row[i] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
-    row[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
-  }
-}
-
-void avx2_shift_group(size_t n, const void *const rows[], const double *mean, float *out) {
-  size_t i = 0;
-  for (; n - i >= 8; i += 8) {
-    __m256 row[8];
-    __m256d low = _mm256_loadu_pd(mean + i), high = _mm256_loadu_pd(mean + i + 4);
-    for (int r = 0; r < 8; r++) {
-      __m256 v = load((const char *)rows[r] + 4 * i);
-      __m128 a = _mm256_cvtpd_ps(_mm256_sub_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(v)), low));
-      __m128 b = _mm256_cvtpd_ps(_mm256_sub_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)), high));
-      row[r] = _mm256_insertf128_ps(_mm256_castps128_ps256(a), b, 1);
-    }
-    transpose(row);
-    for (int r = 0; r < 8; r++) _mm256_storeu_ps(out + (i + (size_t)r) * GROUP_ROWS, row[r]);
-  }
-  if (i == n) return;
-  const void *rest[GROUP_ROWS];
-  for (int r = 0; r < GROUP_ROWS; r++) rest[r] = (const char *)rows[r] + 4 * i;
-  kernel_portable.shift_group(n - i, rest, mean + i, out + i * GROUP_ROWS);
-}
-
 static void widen(size_t n, const void *x, const double *mean, double scale, double *out) {
   const char *p = x;
   __m256d s = _mm256_set1_pd(scale);
@@ -227,14 +189,17 @@ static inline __attribute__((always_inline)) void half_group(int C, size_t rows,
                                                              const float *panel, size_t width, size_t columns,
                                                              float *y, size_t stride) {
   __m256 acc[HALF_ROWS][3];
-  for (int r = 0; r < HALF_ROWS; r++)
+  const float *row[HALF_ROWS]; /* the last one again where there are fewer */
+  for (int r = 0; r < HALF_ROWS; r++) {
+    row[r] = x + ((size_t)r < rows ? (size_t)r : rows - 1) * n;
     for (int c = 0; c < C; c++) acc[r][c] = _mm256_setzero_ps();
-  for (size_t i = 0; i < n; i++, panel += width, x += GROUP_ROWS) {
+  }
+  for (size_t i = 0; i < n; i++, panel += width) {
     __m256 w[3];
     for (int c = 0; c < C; c++) w[c] = _mm256_load_ps(panel + 8 * c);
 #pragma GCC unroll 4
     for (int r = 0; r < HALF_ROWS; r++) {
-      __m256 v = _mm256_broadcast_ss(x + r);
+      __m256 v = _mm256_broadcast_ss(row[r] + i);
       for (int c = 0; c < C; c++) acc[r][c] = _mm256_fmadd_ps(v, w[c], acc[r][c]);
     }
   }
@@ -251,9 +216,9 @@ static void group_panel(size_t rows, size_t n, const float *x, const float *pane
     for (size_t r = 0; r < GROUP_ROWS && r < rows; r += HALF_ROWS) {
       float *out = y + r * stride + column;
       if (part == 24)
-        half_group(3, rows - r, n, x + r, panel + column, width, columns - column, out, stride);
+        half_group(3, rows - r, n, x + r * n, panel + column, width, columns - column, out, stride);
       else
-        half_group(2, rows - r, n, x + r, panel + column, width, columns - column, out, stride);
+        half_group(2, rows - r, n, x + r * n, panel + column, width, columns - column, out, stride);
     }
 }
 
@@ -327,7 +292,7 @@ static void scatter_single(size_t rows, const float *a, const float *b, const do
 
 const struct kernel kernel_avx2 = {
     .name = "avx2", .dot = avx2_dot, .dot2 = avx2_dot2, .l2sq = avx2_l2sq, .is_finite = is_finite, .add = add,
-    .add_weighted = add_weighted, .shift = shift, .shift_group = avx2_shift_group, .widen = widen, .transform = transform,
+    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
     .transform_block = transform_block, .scatter = scatter, .scatter_single = scatter_single,
 };
 #endif

@@ -2,7 +2,7 @@
 ** AVX-512: a panel is three registers wide; a block of 8 rows x 48 columns fills 24 accumulators.
 **
 ** Dot-like sums stay with registers of 8 elements: a row that SQLite hands out is never aligned, every load of 16 would
-** cross a cache line, and a scan is 5 % slower. So does shift_group, whose transposition is 8 x 8.
+** cross a cache line, and a scan is 5 % slower.
 */
 #include "kernel_variants.h"
 
@@ -106,14 +106,17 @@ static inline __attribute__((always_inline)) void group_panel(int C, size_t rows
                                                               const float *panel, size_t columns, float *y,
                                                               size_t stride) {
   __m512 acc[GROUP_ROWS][3];
-  for (int r = 0; r < GROUP_ROWS; r++)
+  const float *row[GROUP_ROWS]; /* the last one again where there are fewer */
+  for (int r = 0; r < GROUP_ROWS; r++) {
+    row[r] = x + ((size_t)r < rows ? (size_t)r : rows - 1) * n;
     for (int c = 0; c < C; c++) acc[r][c] = _mm512_setzero_ps();
-  for (size_t i = 0; i < n; i++, panel += 16 * C, x += GROUP_ROWS) {
+  }
+  for (size_t i = 0; i < n; i++, panel += 16 * C) {
     __m512 w[3];
     for (int c = 0; c < C; c++) w[c] = _mm512_load_ps(panel + 16 * c);
 #pragma GCC unroll 8
     for (int r = 0; r < GROUP_ROWS; r++) {
-      __m512 v = _mm512_set1_ps(x[r]);
+      __m512 v = _mm512_set1_ps(row[r][i]);
       for (int c = 0; c < C; c++) acc[r][c] = _mm512_fmadd_ps(v, w[c], acc[r][c]);
     }
   }
@@ -190,7 +193,7 @@ static void scatter_single(size_t rows, const float *a, const float *b, const do
 
 const struct kernel kernel_avx512 = {
     .name = "avx512", .dot = avx2_dot, .dot2 = avx2_dot2, .l2sq = avx2_l2sq, .is_finite = is_finite, .add = add,
-    .add_weighted = add_weighted, .shift = shift, .shift_group = avx2_shift_group, .widen = widen, .transform = transform,
+    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
     .transform_block = transform_block, .scatter = scatter, .scatter_single = scatter_single,
 };
 #endif

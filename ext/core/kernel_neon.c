@@ -154,39 +154,6 @@ static void shift(size_t n, const void *x, const double *mean, float *out) {
   if (n > 0) kernel_portable.shift(n, p, mean, out);
 }
 
-static inline float32x4_t first_halves(float32x4_t a, float32x4_t b) {
-  return vreinterpretq_f32_f64(vtrn1q_f64(vreinterpretq_f64_f32(a), vreinterpretq_f64_f32(b)));
-}
-
-static inline float32x4_t second_halves(float32x4_t a, float32x4_t b) {
-  return vreinterpretq_f32_f64(vtrn2q_f64(vreinterpretq_f64_f32(a), vreinterpretq_f64_f32(b)));
-}
-
-/* 4 x 4 transposed in registers: pairs, then halves change places. */
-static inline void transpose(float32x4_t row[4]) {
-  float32x4_t even = vtrn1q_f32(row[0], row[1]), odd = vtrn2q_f32(row[0], row[1]);
-  float32x4_t even2 = vtrn1q_f32(row[2], row[3]), odd2 = vtrn2q_f32(row[2], row[3]);
-  row[0] = first_halves(even, even2);
-  row[1] = first_halves(odd, odd2);
-  row[2] = second_halves(even, even2);
-  row[3] = second_halves(odd, odd2);
-}
-
-static void shift_group(size_t n, const void *const rows[], const double *mean, float *out) {
-  size_t i = 0;
-  for (; n - i >= 4; i += 4)
-    for (size_t first = 0; first < GROUP_ROWS; first += 4) {
-      float32x4_t row[4];
-      for (size_t r = 0; r < 4; r++) row[r] = shifted(load((const char *)rows[first + r] + 4 * i), mean + i);
-      transpose(row);
-      for (size_t r = 0; r < 4; r++) vst1q_f32(out + (i + r) * GROUP_ROWS + first, row[r]);
-    }
-  if (i == n) return;
-  const void *rest[GROUP_ROWS];
-  for (int r = 0; r < GROUP_ROWS; r++) rest[r] = (const char *)rows[r] + 4 * i;
-  kernel_portable.shift_group(n - i, rest, mean + i, out + i * GROUP_ROWS);
-}
-
 static void widen(size_t n, const void *x, const double *mean, double scale, double *out) {
   const char *p = x;
   float64x2_t s = vdupq_n_f64(scale);
@@ -230,27 +197,22 @@ static void transform(size_t n, size_t m, const float *x, const float *panels, f
   }
 }
 
-/* acc[r] += x[r] * w for four rows; a lane's number must be a literal. */
-static inline __attribute__((always_inline)) void four_rows(int C, float32x4_t acc[][3], const float32x4_t *w,
-                                                            float32x4_t x) {
-  for (int c = 0; c < C; c++) acc[0][c] = vfmaq_laneq_f32(acc[0][c], w[c], x, 0);
-  for (int c = 0; c < C; c++) acc[1][c] = vfmaq_laneq_f32(acc[1][c], w[c], x, 1);
-  for (int c = 0; c < C; c++) acc[2][c] = vfmaq_laneq_f32(acc[2][c], w[c], x, 2);
-  for (int c = 0; c < C; c++) acc[3][c] = vfmaq_laneq_f32(acc[3][c], w[c], x, 3);
-}
-
 /* GROUP_ROWS rows by 4 C columns of a panel that is `width` wide. */
 static inline __attribute__((always_inline)) void group_part(int C, size_t rows, size_t n, const float *x,
                                                              const float *panel, size_t width, size_t columns,
                                                              float *y, size_t stride) {
   float32x4_t acc[GROUP_ROWS][3];
-  for (int r = 0; r < GROUP_ROWS; r++)
+  const float *row[GROUP_ROWS]; /* the last one again where there are fewer */
+  for (int r = 0; r < GROUP_ROWS; r++) {
+    row[r] = x + ((size_t)r < rows ? (size_t)r : rows - 1) * n;
     for (int c = 0; c < C; c++) acc[r][c] = vdupq_n_f32(0);
-  for (size_t i = 0; i < n; i++, panel += width, x += GROUP_ROWS) {
+  }
+  for (size_t i = 0; i < n; i++, panel += width) {
     float32x4_t w[3];
     for (int c = 0; c < C; c++) w[c] = vld1q_f32(panel + 4 * c);
-    four_rows(C, acc, w, vld1q_f32(x));
-    four_rows(C, acc + 4, w, vld1q_f32(x + 4));
+#pragma GCC unroll 8
+    for (int r = 0; r < GROUP_ROWS; r++)
+      for (int c = 0; c < C; c++) acc[r][c] = vfmaq_n_f32(acc[r][c], w[c], row[r][i]);
   }
 #pragma GCC unroll 8
   for (int r = 0; r < GROUP_ROWS; r++)
@@ -311,6 +273,14 @@ static void scatter(size_t rows, const double *a, const double *b, const double 
       scatter_part(rows, a + f, b + c, u + f, v + c, sums + f * stride + c, stride);
 }
 
+/* acc[r] += x[r] * w for four rows; a lane's number must be a literal. */
+static inline __attribute__((always_inline)) void four_rows(float32x4_t acc[][3], const float32x4_t *w, float32x4_t x) {
+  for (int c = 0; c < 3; c++) acc[0][c] = vfmaq_laneq_f32(acc[0][c], w[c], x, 0);
+  for (int c = 0; c < 3; c++) acc[1][c] = vfmaq_laneq_f32(acc[1][c], w[c], x, 1);
+  for (int c = 0; c < 3; c++) acc[2][c] = vfmaq_laneq_f32(acc[2][c], w[c], x, 2);
+  for (int c = 0; c < 3; c++) acc[3][c] = vfmaq_laneq_f32(acc[3][c], w[c], x, 3);
+}
+
 /* 8 rows by 12 columns of a tile. */
 static void scatter_part_single(size_t rows, const float *a, const float *b, const double *u, const double *v,
                                 double *sums, size_t stride) {
@@ -320,8 +290,8 @@ static void scatter_part_single(size_t rows, const float *a, const float *b, con
   for (size_t r = 0; r < rows; r++, a += SCATTER_WIDTH_SINGLE, b += SCATTER_WIDTH_SINGLE) {
     float32x4_t w[3];
     for (int c = 0; c < 3; c++) w[c] = vld1q_f32(b + 4 * c);
-    four_rows(3, acc, w, vld1q_f32(a));
-    four_rows(3, acc + 4, w, vld1q_f32(a + 4));
+    four_rows(acc, w, vld1q_f32(a));
+    four_rows(acc + 4, w, vld1q_f32(a + 4));
   }
   for (int f = 0; f < GROUP_ROWS; f++)
     for (int c = 0; c < 3; c++) {
@@ -339,7 +309,7 @@ static void scatter_single(size_t rows, const float *a, const float *b, const do
 
 const struct kernel kernel_neon = {
     .name = "neon", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
-    .add_weighted = add_weighted, .shift = shift, .shift_group = shift_group, .widen = widen, .transform = transform,
+    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
     .transform_block = transform_block, .scatter = scatter, .scatter_single = scatter_single,
 };
 #endif

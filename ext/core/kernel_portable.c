@@ -88,11 +88,6 @@ static void shift(size_t n, const void *x, const double *mean, float *out) {
   for (size_t i = 0; i < n; i++) out[i] = (float)(load(x, i) - mean[i]);
 }
 
-static void shift_group(size_t n, const void *const rows[], const double *mean, float *out) {
-  for (size_t i = 0; i < n; i++)
-    for (size_t r = 0; r < GROUP_ROWS; r++) out[i * GROUP_ROWS + r] = (float)(load(rows[r], i) - mean[i]);
-}
-
 static void widen(size_t n, const void *x, const double *mean, double scale, double *out) {
   for (size_t i = 0; i < n; i++) out[i] = scale * (load(x, i) - mean[i]);
 }
@@ -114,7 +109,7 @@ static void transform_group(size_t rows, size_t n, size_t columns, const float *
   size_t width = (columns + 15) / 16 * 16;
   for (size_t i = 0; i < n; i++, panel += width)
     for (size_t r = 0; r < rows; r++)
-      for (size_t j = 0; j < columns; j++) acc[r][j] = fmaf(x[i * GROUP_ROWS + r], panel[j], acc[r][j]);
+      for (size_t j = 0; j < columns; j++) acc[r][j] = fmaf(x[r * n + i], panel[j], acc[r][j]);
   for (size_t r = 0; r < rows; r++) memcpy(y + r * stride, acc[r], columns * sizeof **acc);
 }
 
@@ -171,6 +166,6 @@ static void scatter_single(size_t rows, const float *a, const float *b, const do
 
 const struct kernel kernel_portable = {
     .name = "portable", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
-    .add_weighted = add_weighted, .shift = shift, .shift_group = shift_group, .widen = widen, .transform = transform,
+    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
     .transform_block = transform_block, .scatter = scatter, .scatter_single = scatter_single,
 };

@@ -12,7 +12,6 @@ extern const struct kernel kernel_avx2, kernel_avx512;
 double avx2_dot(size_t n, const void *a, const void *b);
 void avx2_dot2(size_t n, const void *a, const void *b, double out[2]);
 double avx2_l2sq(size_t n, const void *a, const void *b);
-void avx2_shift_group(size_t n, const void *const rows[], const double *mean, float *out);
 #elif defined(__aarch64__)
 extern const struct kernel kernel_neon;
 #endif

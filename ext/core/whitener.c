@@ -55,7 +55,7 @@ void whitener_clear(struct whitener *w) {
 
 enum status whitener_apply(const struct whitener *w, const void *x, float *shifted, float *y, size_t *index) {
   size_t d = w->header.d, m = w->header.m;
-  kernel->shift(d, x, w->mean, shifted);
+  whitener_shift(w, x, shifted);
   kernel->transform(d, m, shifted, w->kernel, y);
   *index = vector_find_not_finite(m, y);
   if (*index < m) return STATUS_OVERFLOW;
@@ -67,10 +67,13 @@ enum status whitener_apply(const struct whitener *w, const void *x, float *shift
   return STATUS_OK;
 }
 
-void whitener_apply_rows(const struct whitener *w, size_t rows, const float *x, float *interleaved, float *y) {
+void whitener_shift(const struct whitener *w, const void *x, float *shifted) {
+  kernel->shift(w->header.d, x, w->mean, shifted);
+}
+
+void whitener_apply_rows(const struct whitener *w, size_t rows, const float *shifted, float *y) {
   size_t d = w->header.d, m = w->header.m;
-  kernel_shift_rows(rows, d, x, w->mean, interleaved);
-  kernel->transform_block(rows, d, m, interleaved, w->kernel, y, m);
+  kernel->transform_block(rows, d, m, shifted, w->kernel, y, m);
   for (size_t r = 0; (w->header.flags & MODEL_NORMALIZE) && r < rows; r++) {
     double norm = vector_norm(m, y + r * m);
     if (norm > 0 && isfinite(norm)) vector_divide(m, y + r * m, norm, y + r * m);

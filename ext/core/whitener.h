@@ -30,11 +30,12 @@ void whitener_clear(struct whitener *w);
 enum status whitener_apply(const struct whitener *w, const void *x, float *shifted, float *y, size_t *index);
 
 /*
-** The same for `rows` vectors of d elements each, to the bit: x row-major, y row-major (rows x m); `interleaved` is a
-** workspace of rows, rounded up to GROUP_ROWS, times d, 64-byte aligned for speed. Rows that are not finite are left
-** so, and rows that are zero stay zero when the model normalizes: the caller looks. Runs on any thread.
+** The same for `rows` vectors, to the bit, in two steps. shifted = x - mean, x of d unaligned elements; then y (rows x m)
+** from all of them (rows x d). Rows that are not finite are left so, and rows that are zero stay zero when the model
+** normalizes: the caller looks. Runs on any thread.
 */
-void whitener_apply_rows(const struct whitener *w, size_t rows, const float *x, float *interleaved, float *y);
+void whitener_shift(const struct whitener *w, const void *x, float *shifted);
+void whitener_apply_rows(const struct whitener *w, size_t rows, const float *shifted, float *y);
 
 /* Must succeed before whitener_invert. STATUS_NO_INVERSE, STATUS_NOMEM. */
 enum status whitener_prepare_inverse(struct whitener *w);

@@ -18,22 +18,24 @@ int workers_cores(int cap) {
   return cap > 0 && cap < cores ? cap : (int)cores;
 }
 
-/* Takes jobs until there are none left; the mutex is held before and after. */
-static void take_jobs(struct workers *w) {
-  while (w->next < w->count) {
-    size_t index = w->next++;
-    pthread_mutex_unlock(&w->mutex);
-    w->job(w->argument, index);
-    pthread_mutex_lock(&w->mutex);
-    if (++w->finished == w->count) pthread_cond_signal(&w->done);
-  }
+/* The next job, on the thread whose place is `self`; the mutex is held before and after. */
+static void take_job(struct workers *w, int self) {
+  size_t index = w->next++;
+  w->running[self] = index;
+  pthread_mutex_unlock(&w->mutex);
+  w->job(w->argument, index);
+  pthread_mutex_lock(&w->mutex);
+  w->running[self] = SIZE_MAX;
+  w->finished++;
+  if (w->is_waited_for) pthread_cond_signal(&w->done);
 }
 
 static void *run(void *p) {
   struct workers *w = p;
   pthread_mutex_lock(&w->mutex);
+  int self = ++w->started;
   while (!w->stop) {
-    take_jobs(w);
+    while (w->next < w->count) take_job(w, self);
     if (!w->stop) pthread_cond_wait(&w->work, &w->mutex);
   }
   pthread_mutex_unlock(&w->mutex);
@@ -46,6 +48,7 @@ void workers_init(struct workers *w, int cores) {
   pthread_mutex_init(&w->mutex, NULL);
   pthread_cond_init(&w->work, NULL);
   pthread_cond_init(&w->done, NULL);
+  for (size_t i = 0; i <= WORKERS_MAX; i++) w->running[i] = SIZE_MAX;
   w->initialized = 1;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -73,10 +76,32 @@ void workers_add(struct workers *w) {
   pthread_mutex_unlock(&w->mutex);
 }
 
+/* The caller lends a hand, or sleeps until another thread has finished a job; the mutex is held before and after. */
+static void help(struct workers *w) {
+  if (w->next < w->count) {
+    take_job(w, 0);
+    return;
+  }
+  w->is_waited_for = 1;
+  pthread_cond_wait(&w->done, &w->mutex);
+  w->is_waited_for = 0;
+}
+
 void workers_wait(struct workers *w) {
   pthread_mutex_lock(&w->mutex);
-  take_jobs(w);
-  while (w->finished < w->count) pthread_cond_wait(&w->done, &w->mutex);
+  while (w->finished < w->count) help(w);
+  pthread_mutex_unlock(&w->mutex);
+}
+
+static int is_finished(const struct workers *w, size_t index) {
+  for (int i = 0; i <= w->started; i++)
+    if (w->running[i] == index) return 0;
+  return index < w->next;
+}
+
+void workers_wait_for(struct workers *w, size_t index) {
+  pthread_mutex_lock(&w->mutex);
+  while (!is_finished(w, index)) help(w);
   pthread_mutex_unlock(&w->mutex);
 }
 

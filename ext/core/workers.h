@@ -23,6 +23,9 @@ struct workers {
   workers_job job;
   void *argument;
   size_t count, next, finished;
+  size_t running[WORKERS_MAX + 1]; /* the job of the caller, then of each thread; SIZE_MAX: none */
+  int started;                     /* threads that have taken their place there */
+  int is_waited_for;               /* the caller sleeps until some job is finished */
 };
 
 /* Cores that this process may use, at most `cap` if that is positive. */
@@ -39,5 +42,7 @@ void workers_submit(struct workers *w, workers_job job, void *argument, size_t c
 void workers_add(struct workers *w);
 /* Takes part in the batch until it is finished. */
 void workers_wait(struct workers *w);
+/* Takes part in the batch until job `index`, which it has, is finished: for a batch that goes on. */
+void workers_wait_for(struct workers *w, size_t index);
 
 #endif

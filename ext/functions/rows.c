@@ -1,9 +1,10 @@
 /*
 ** whiten_rows(model, table, column): a whole column through a model, in rowid order.
 **
-** Rows are read ahead into a block, whose slices the workers transform as soon as they are full, while the rows of the
-** block before are handed out. Blocks start small, so that LIMIT is cheap. An error in a row that was read ahead waits until the rows before
-** it have been handed out. The connection is touched by the calling thread alone.
+** Rows are read ahead in slices, up to a ring of them, which the workers transform while earlier rows are handed out;
+** who needs a slice that is not done yet lends a hand. The first slice is waited for alone and the distance grows from
+** there, so that LIMIT is cheap. An error in a row that was read ahead waits until the rows before it have been handed
+** out. The connection is touched by the calling thread alone.
 */
 #include <string.h>
 
@@ -15,91 +16,85 @@
 #include "tables.h"
 
 enum { ROWID, VECTOR, MODEL };
-enum { SLICE = 64, FIRST_BLOCK = SLICE, LARGEST_BLOCK = 512, BLOCK_ELEMENTS = 1 << 20 };
+enum { RING = 16, LARGEST_SLICE = 64, SLICE_ELEMENTS = 1 << 17 };
 
 static const char *const ARGUMENTS[] = {"model", "table", "column", NULL};
 
 /* Rows on their way: read, then transformed, then handed out. */
-struct block {
-  size_t count, vectors;      /* rows; those of them that are not NULL */
-  size_t slice_rows[LARGEST_BLOCK / SLICE]; /* written before the slice is handed to the workers */
-  int64_t rowid[LARGEST_BLOCK];
-  size_t place[LARGEST_BLOCK]; /* of the row's vector, or SIZE_MAX */
-  float *in, *out;            /* vectors x d, vectors x m */
-  float *interleaved;         /* a slice after the other */
+struct slice {
+  size_t count, vectors;        /* rows; those of them that are not NULL */
+  int64_t rowid[LARGEST_SLICE];
+  size_t place[LARGEST_SLICE];  /* of the row's vector, or SIZE_MAX */
+  float *shifted, *out;         /* vectors x d, less the mean; vectors x m */
 };
 
 struct cursor {
   sqlite3_vtab_cursor base;
   struct shared_model *model;
   struct source source;
-  struct workers workers;
-  struct block blocks[2];
-  int current;           /* the block that is handed out; the other one is under way */
-  size_t row;            /* of the current block */
-  size_t capacity, largest; /* rows of the next block to read; of the blocks to come */
-  int at_end;            /* the source is */
-  int failed;            /* why it ended early: an error that waits, with its message */
+  struct workers workers;  /* job number n is slice number n */
+  struct slice ring[RING];
+  float *vectors;          /* of all slices */
+  size_t capacity;         /* rows of a slice */
+  size_t current, read;    /* numbers of the slice that is handed out, and of the one to be read next */
+  size_t ahead;            /* slices to be read beyond the ones handed out, the current one included */
+  size_t row;              /* of the current slice */
+  int at_end;              /* the source is */
+  int failed;              /* why it ended early: an error that waits, with its message */
   char *message;
 };
 
-/* Runs on a worker: a slice of the block under way. */
-static void transform_slice(void *argument, size_t index) {
-  struct cursor *cursor = argument;
-  struct block *block = &cursor->blocks[!cursor->current];
-  const struct whitener *w = &cursor->model->whitener;
-  size_t first = index * SLICE;
-  whitener_apply_rows(w, block->slice_rows[index], block->in + first * w->header.d,
-                      block->interleaved + first * w->header.d, block->out + first * w->header.m);
+static struct slice *slice_of(struct cursor *cursor, size_t number) {
+  return &cursor->ring[number % RING];
 }
 
-/* Hands the workers the slice that ends with the vector read last. */
-static void start_slice(struct cursor *cursor, struct block *block) {
-  size_t index = (block->vectors - 1) / SLICE;
-  block->slice_rows[index] = block->vectors - index * SLICE;
+/* Runs on a worker. */
+static void transform_slice(void *argument, size_t number) {
+  struct cursor *cursor = argument;
+  struct slice *slice = slice_of(cursor, number);
+  whitener_apply_rows(&cursor->model->whitener, slice->vectors, slice->shifted, slice->out);
+}
+
+/* 0 at the end, or when the row is an error. */
+static int read_row(struct call *call, struct cursor *cursor, struct slice *slice) {
+  struct vector v;
+  const struct whitener *w = &cursor->model->whitener;
+  size_t d = w->header.d;
+  if (!source_next(call, &cursor->source, &d, &v)) return 0;
+  slice->rowid[slice->count] = cursor->source.rowid;
+  slice->place[slice->count] = SIZE_MAX;
+  if (v.data != NULL) {
+    call->rowid = &cursor->source.rowid;
+    if (!kernel->is_finite(d, v.data)) fail_not_finite(call, "column", d, v.data);
+    whitener_shift(w, v.data, slice->shifted + slice->vectors * d);
+    slice->place[slice->count] = slice->vectors++;
+  }
+  slice->count += !call->failed;
+  vector_free(&v);
+  return !call->failed;
+}
+
+/* Reads the next slice and hands it to the workers. */
+static void read_slice(struct cursor *cursor) {
+  struct table *table = (struct table *)cursor->base.pVtab;
+  struct call call = call_of_table(table->shape->name, table->connection, &cursor->message);
+  struct slice *slice = slice_of(cursor, cursor->read);
+  slice->count = slice->vectors = 0;
+  while (slice->count < cursor->capacity && !cursor->at_end) cursor->at_end = !read_row(&call, cursor, slice);
+  if (call.failed) cursor->failed = call.failed;
+  if (slice->count == 0) return;
+  cursor->read++;
   workers_add(&cursor->workers);
 }
 
-static int read_row(struct call *call, struct cursor *cursor, struct block *block) {
-  struct vector v;
-  size_t d = cursor->model->whitener.header.d;
-  if (!source_next(call, &cursor->source, &d, &v)) {
-    cursor->at_end = 1;
-    return 0;
-  }
-  block->rowid[block->count] = cursor->source.rowid;
-  block->place[block->count] = SIZE_MAX;
-  if (v.data != NULL) {
-    memcpy(block->in + block->vectors * d, v.data, d * sizeof(float));
-    block->place[block->count] = block->vectors++;
-    if (block->vectors % SLICE == 0) start_slice(cursor, block);
-  }
-  block->count++;
-  vector_free(&v);
-  return 1;
-}
-
-/* Reads the next block, slice by slice for the workers. */
-static void start_block(struct cursor *cursor) {
-  struct table *table = (struct table *)cursor->base.pVtab;
-  struct call call = call_of_table(table->shape->name, table->connection, &cursor->message);
-  struct block *block = &cursor->blocks[!cursor->current];
-  block->count = block->vectors = 0;
-  workers_submit(&cursor->workers, transform_slice, cursor, 0);
-  while (!cursor->at_end && block->count < cursor->capacity && read_row(&call, cursor, block)) continue;
-  if (cursor->capacity < cursor->largest) cursor->capacity *= 2;
-  if (call.failed) cursor->failed = call.failed;
-  if (block->vectors % SLICE != 0) start_slice(cursor, block);
-}
-
-/* The block under way becomes the current one, and the one behind it is started. */
+/* Reads ahead, and waits for the current slice; at the end of them, for the error that may wait there. */
 static int turn(struct cursor *cursor) {
   sqlite3_vtab *vtab = cursor->base.pVtab;
-  workers_wait(&cursor->workers);
-  cursor->current = !cursor->current;
   cursor->row = 0;
-  if (cursor->blocks[cursor->current].count > 0) {
-    start_block(cursor);
+  while (!cursor->at_end && cursor->read - cursor->current < cursor->ahead) read_slice(cursor);
+  if (cursor->ahead < RING) cursor->ahead *= 2;
+  if (cursor->current < cursor->read) {
+    workers_wait_for(&cursor->workers, cursor->current);
     return SQLITE_OK;
   }
   if (cursor->message != NULL) {
@@ -110,32 +105,26 @@ static int turn(struct cursor *cursor) {
   return cursor->failed;
 }
 
-static void block_clear(struct block *block) {
-  sqlite3_free(block->in);
-  sqlite3_free(block->out);
-  sqlite3_free(block->interleaved);
-  block->in = block->out = block->interleaved = NULL;
-  block->count = block->vectors = 0;
-}
-
-static int block_init(struct call *call, struct block *block, size_t rows, size_t d, size_t m) {
-  block->in = memory_array(&sqlite_memory, rows * d, sizeof(float));
-  block->out = memory_array(&sqlite_memory, rows * m, sizeof(float));
-  block->interleaved = memory_array(&sqlite_memory, kernel_interleaved_elements(rows, d), sizeof(float)); /* slices are whole groups */
-  if (block->in == NULL || block->out == NULL || block->interleaved == NULL) fail_nomem(call);
-  return call->failed;
+static int make_ring(struct call *call, struct cursor *cursor, size_t d, size_t m) {
+  cursor->capacity = LARGEST_SLICE;
+  while (cursor->capacity > GROUP_ROWS && cursor->capacity * d > SLICE_ELEMENTS) cursor->capacity /= 2;
+  size_t elements = cursor->capacity * (d + m);
+  cursor->vectors = memory_array(&sqlite_memory, RING * elements, sizeof(float));
+  if (cursor->vectors == NULL) return fail_nomem(call), call->failed;
+  for (size_t i = 0; i < RING; i++) {
+    cursor->ring[i].shifted = cursor->vectors + i * elements;
+    cursor->ring[i].out = cursor->ring[i].shifted + cursor->capacity * d;
+  }
+  return SQLITE_OK;
 }
 
 static void reset(struct cursor *cursor) {
   workers_clear(&cursor->workers);
   source_close(&cursor->source);
   model_release(cursor->model);
-  cursor->model = NULL;
-  for (int i = 0; i < 2; i++) block_clear(&cursor->blocks[i]);
-  cursor->row = cursor->capacity = 0;
-  cursor->at_end = cursor->current = cursor->failed = 0;
+  sqlite3_free(cursor->vectors);
   sqlite3_free(cursor->message);
-  cursor->message = NULL;
+  memset((char *)cursor + sizeof cursor->base, 0, sizeof *cursor - sizeof cursor->base);
 }
 
 static int close_cursor(sqlite3_vtab_cursor *base) {
@@ -149,40 +138,38 @@ static int filter(sqlite3_vtab_cursor *base, int number, const char *text, int a
   struct call call = table_call(base->pVtab);
   (void)number, (void)text, (void)argc;
   reset(cursor);
-  cursor->capacity = FIRST_BLOCK;
   cursor->model = model_argument(&call, argv[0]);
   if (cursor->model == NULL) return call.failed;
   const struct model_header *header = &cursor->model->whitener.header;
   if (source_open(&call, ((struct table *)base->pVtab)->db, "table", argv[1], "column", argv[2], &cursor->source))
     return call.failed;
-  cursor->largest = LARGEST_BLOCK;
-  while (cursor->largest > SLICE && cursor->largest * header->d > BLOCK_ELEMENTS) cursor->largest /= 2;
-  for (int i = 0; i < 2; i++)
-    if (block_init(&call, &cursor->blocks[i], cursor->largest, header->d, header->m)) return call.failed;
+  if (make_ring(&call, cursor, header->d, header->m)) return call.failed;
   workers_init(&cursor->workers, call.connection->cores);
-  start_block(cursor);
+  workers_submit(&cursor->workers, transform_slice, cursor, 0);
+  cursor->ahead = 1;
   return turn(cursor);
 }
 
 static int is_at_end(sqlite3_vtab_cursor *base) {
   const struct cursor *cursor = (const struct cursor *)base;
-  return cursor->row >= cursor->blocks[cursor->current].count;
+  return cursor->current == cursor->read;
 }
 
 static int next(sqlite3_vtab_cursor *base) {
   struct cursor *cursor = (struct cursor *)base;
-  cursor->row++;
-  return is_at_end(base) ? turn(cursor) : SQLITE_OK;
+  if (++cursor->row < slice_of(cursor, cursor->current)->count) return SQLITE_OK;
+  cursor->current++;
+  return turn(cursor);
 }
 
-static int return_vector(struct cursor *cursor, sqlite3_context *context, struct block *block, size_t place) {
+static int return_vector(struct cursor *cursor, sqlite3_context *context, const struct slice *slice) {
   const struct model_header *h = &cursor->model->whitener.header;
-  const float *y = block->out + place * h->m;
+  size_t place = slice->place[cursor->row];
+  const float *y = slice->out + place * h->m;
   if (!kernel->is_finite(h->m, y)) {
     struct call call = table_call(cursor->base.pVtab);
-    call.rowid = &block->rowid[cursor->row];
-    if (!fail_not_finite(&call, "column", h->d, block->in + place * h->d))
-      fail_overflow(&call, "the result", vector_find_not_finite(h->m, y));
+    call.rowid = &slice->rowid[cursor->row];
+    fail_overflow(&call, "the result", vector_find_not_finite(h->m, y));
     return call.failed;
   }
   if ((h->flags & MODEL_NORMALIZE) && vector_norm(h->m, y) == 0) return SQLITE_OK;
@@ -192,15 +179,15 @@ static int return_vector(struct cursor *cursor, sqlite3_context *context, struct
 
 static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index) {
   struct cursor *cursor = (struct cursor *)base;
-  struct block *block = &cursor->blocks[cursor->current];
-  if (index == ROWID) sqlite3_result_int64(context, block->rowid[cursor->row]);
-  if (index != VECTOR || block->place[cursor->row] == SIZE_MAX) return SQLITE_OK;
-  return return_vector(cursor, context, block, block->place[cursor->row]);
+  const struct slice *slice = slice_of(cursor, cursor->current);
+  if (index == ROWID) sqlite3_result_int64(context, slice->rowid[cursor->row]);
+  if (index != VECTOR || slice->place[cursor->row] == SIZE_MAX) return SQLITE_OK;
+  return return_vector(cursor, context, slice);
 }
 
 static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
-  const struct cursor *cursor = (const struct cursor *)base;
-  *id = cursor->blocks[cursor->current].rowid[cursor->row];
+  struct cursor *cursor = (struct cursor *)base;
+  *id = slice_of(cursor, cursor->current)->rowid[cursor->row];
   return SQLITE_OK;
 }
 

@@ -39,7 +39,7 @@ def transform(options, table):
             "cblas_sgemm",
             r.of("ours", "gemm"),
             at_least(bar),
-            f"{r.text('ours', 'layout')} of it lays out the rows",
+            f"{r.text('ours', 'shift')} of it subtracts the mean",
         )
 
 

@@ -182,30 +182,18 @@ double limit_apply(sqlite3_stmt *statement, size_t d, size_t m, const void *mode
 }
 
 /*
-** `count` rows of x, less a mean, in the layout of transform_block; the last group is filled up with its
-** first row.
-*/
-static void lay_out(size_t count, size_t d, const float *x, const double *mean, float *groups) {
-  const void *rows[GROUP_ROWS];
-  for (size_t first = 0; first < count; first += GROUP_ROWS) {
-    for (size_t r = 0; r < GROUP_ROWS; r++) rows[r] = x + (first + r < count ? first + r : first) * d;
-    kernel->shift_group(d, rows, mean, groups + first * d);
-  }
-}
-
-/*
 ** rows x d times d x m: seconds[0] by sgemm in one call, [1] by the blocked kernel, `block` rows at a time,
-** which have the mean subtracted and are laid out in groups first, [2] what that took of it. 1 = the results
+** which have the mean subtracted first, [2] what that took of it. 1 = the results
 ** differ by more than rounding, -1 = no memory.
 */
 int limit_transform(size_t rows, size_t d, size_t m, size_t block, double seconds[3]) {
   float *x = random_f32(rows * d), *w = random_f32(d * m);
   float *theirs = random_f32(rows * m), *ours = random_f32(rows * m);
   float *panels = aligned(kernel_panel_elements(d, m), sizeof *panels);
-  float *groups = aligned(kernel_interleaved_elements(block, d), sizeof *groups);
+  float *shifted = aligned(block * d, sizeof *shifted);
   double *mean = calloc(d, sizeof *mean);
   int rc = -1;
-  if (!x || !w || !theirs || !ours || !panels || !groups || !mean) goto end;
+  if (!x || !w || !theirs || !ours || !panels || !shifted || !mean) goto end;
   rc = 0;
   kernel_choose(getenv("WHITEN_KERNEL"));
   kernel_pack(d, m, w, panels);
@@ -218,9 +206,9 @@ int limit_transform(size_t rows, size_t d, size_t m, size_t block, double second
   for (size_t first = 0; first < rows; first += block) {
     size_t count = rows - first < block ? rows - first : block;
     double before = now();
-    lay_out(count, d, x + first * d, mean, groups);
+    for (size_t r = 0; r < count; r++) kernel->shift(d, x + (first + r) * d, mean, shifted + r * d);
     seconds[2] += now() - before;
-    kernel->transform_block(count, d, m, groups, panels, ours + first * m, m);
+    kernel->transform_block(count, d, m, shifted, panels, ours + first * m, m);
   }
   seconds[1] = now() - start;
   for (size_t i = 0; i < rows * m; i++)
@@ -231,7 +219,7 @@ end:
   free(theirs);
   free(ours);
   free(panels);
-  free(groups);
+  free(shifted);
   free(mean);
   return rc;
 }

@@ -212,36 +212,6 @@ TEST(kernel_element_by_element) {
     }
 }
 
-/* Eight rows, each unaligned in its own way. */
-TEST(kernel_shift_group) {
-  struct random r = {random_seed() + 2};
-  struct guarded pages[GROUP_ROWS];
-  static float a[GROUP_ROWS][1000];
-  static double mean[1000];
-  for (size_t row = 0; row < GROUP_ROWS; row++) pages[row] = guarded_make(sizeof a[0] + 2);
-  FOR_EACH_LENGTH(n) {
-    if (n > 1000) continue;
-    for (size_t i = 0; i < n; i++) mean[i] = random_normal(&r);
-    for (size_t place = 0; place < PLACES; place++) {
-      const void *rows[GROUP_ROWS];
-      for (size_t row = 0; row < GROUP_ROWS; row++) {
-        fill(&r, row % KINDS, n, a[row]);
-        rows[row] = memcpy(guarded_place(&pages[row], 4 * n, (place + row) % PLACES), a[row], 4 * n);
-      }
-      double *means = memcpy(guarded_place(&gb, 8 * n, place < 3 ? 0 : 3), mean, 8 * n);
-      float *out = guarded_place(&gd, 4 * n * GROUP_ROWS, place < 3 ? 0 : 3);
-      FOR_EACH_VARIANT(k) {
-        memset(out, 0x7f, 4 * n * GROUP_ROWS);
-        (*k)->shift_group(n, rows, means, out);
-        for (size_t i = 0; i < n; i++)
-          for (size_t row = 0; row < GROUP_ROWS; row++)
-            check_float(out[i * GROUP_ROWS + row], (float)(a[row][i] - mean[i]), *k, "shift_group", n);
-      }
-    }
-  }
-  for (size_t row = 0; row < GROUP_ROWS; row++) guarded_free(&pages[row]);
-}
-
 /* ---- Layouts ---- */
 
 #define N_MAX 67
@@ -281,9 +251,6 @@ TEST(kernel_panels) {
       for (size_t i = 0; i < total; i++)
         if (!filled[i]) assert_same_float(panels[i], 0);
     }
-  assert_int_equal(kernel_interleaved_elements(1, 5), 40);
-  assert_int_equal(kernel_interleaved_elements(8, 5), 40);
-  assert_int_equal(kernel_interleaved_elements(9, 5), 80);
   guarded_free(&gw);
   guarded_free(&gp);
 }
@@ -331,13 +298,10 @@ TEST(kernel_transform) {
 
 /* Any number of rows; what lies between the rows of the result is not touched. */
 static void check_block(struct random *r, size_t kind, size_t rows, size_t n, size_t m, size_t stride) {
-  size_t places = kernel_interleaved_elements(rows, n), span = (rows - 1) * stride + m, edge = m % 2 ? 0 : 3;
+  size_t span = (rows - 1) * stride + m, edge = m % 2 ? 0 : 3;
   float *panels = begin_transform(r, kind, rows, n, m);
-  float *in = guarded_place(&given, 4 * places, edge), *out = guarded_place(&result, 4 * span, edge);
-  for (size_t row = 0; row < (rows + GROUP_ROWS - 1) / GROUP_ROWS * GROUP_ROWS; row++)
-    for (size_t i = 0; i < n; i++)
-      in[row / GROUP_ROWS * GROUP_ROWS * n + i * GROUP_ROWS + row % GROUP_ROWS] =
-          vectors[row < rows ? row : rows - 1][i];
+  float *in = guarded_place(&given, 4 * rows * n, edge), *out = guarded_place(&result, 4 * span, edge);
+  for (size_t row = 0; row < rows; row++) memcpy(in + row * n, vectors[row], 4 * n);
   FOR_EACH_VARIANT(k) {
     for (size_t i = 0; i < span; i++) out[i] = 77;
     (*k)->transform_block(rows, n, m, in, panels, out, stride);
@@ -358,7 +322,7 @@ TEST(kernel_transform_block) {
 
 static int make_transform_buffers(void **state) {
   (void)state;
-  given = guarded_make(4 * (ROWS_MAX + GROUP_ROWS) * N_MAX + 8);
+  given = guarded_make(4 * ROWS_MAX * N_MAX + 8);
   weights = guarded_make(4 * N_MAX * (M_MAX + 48) + 8);
   result = guarded_make(4 * ROWS_MAX * (M_MAX + 3) + 8);
   return 0;
@@ -376,12 +340,11 @@ static int free_transform_buffers(void **state) {
 TEST(kernel_transform_of_nan) {
   struct random r = {random_seed() + 6};
   for (size_t at = 0; at < 10; at++) {
-    float *panels = begin_transform(&r, 0, 10, 7, 50), *in = guarded_place(&given, 4 * 16 * 7, 0);
+    float *panels = begin_transform(&r, 0, 10, 7, 50), *in = guarded_place(&given, 4 * 10 * 7, 0);
     float *out = guarded_place(&result, 4 * 10 * 50, 0);
-    memset(in, 0, 4 * 16 * 7);
     for (size_t row = 0; row < 10; row++)
       for (size_t i = 0; i < 7; i++)
-        in[row / 8 * 56 + i * 8 + row % 8] = row == at && i == at % 7 ? NAN : vectors[row][i];
+        in[row * 7 + i] = row == at && i == at % 7 ? NAN : vectors[row][i];
     FOR_EACH_VARIANT(k) {
       (*k)->transform_block(10, 7, 50, in, panels, out, 50);
       for (size_t row = 0; row < 10; row++)
@@ -505,6 +468,6 @@ TEST(kernel_choice) {
 
 UNIT_MAIN(WITH_BUFFERS(kernel_sums), WITH_BUFFERS(kernel_sums_of_nan),
           WITH_BUFFERS(kernel_finds_what_is_not_finite), WITH_BUFFERS(kernel_element_by_element),
-          WITH_BUFFERS(kernel_shift_group), cmocka_unit_test(kernel_panels), WITH_TRANSFORM(kernel_transform),
+          cmocka_unit_test(kernel_panels), WITH_TRANSFORM(kernel_transform),
           WITH_TRANSFORM(kernel_transform_block), WITH_TRANSFORM(kernel_transform_of_nan),
           WITH_BUFFERS(kernel_scatter), WITH_BUFFERS(kernel_scatter_single), cmocka_unit_test(kernel_choice))

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "unit.h"
 
@@ -52,6 +53,33 @@ TEST(workers_one_core_is_the_caller) {
   check_batch(&w, 9, 1);
   assert_int_equal(atomic_load(&own), 9);
   workers_clear(&w);
+}
+
+static void slow_job(void *argument, size_t index) {
+  if (index % 8 == 3) nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+  job(argument, index);
+}
+
+/* A batch that goes on: each job is waited for some jobs after it was added, and was run once by then. */
+TEST(workers_wait_for_one) {
+  int step = 1;
+  caller = pthread_self();
+  for (int cores = 1; cores <= 4; cores++)
+    for (size_t behind = 0; behind < 6; behind++) {
+      struct workers w = {0};
+      for (size_t i = 0; i < JOBS_MAX; i++) atomic_store(&runs[i], 0);
+      workers_init(&w, cores);
+      workers_submit(&w, slow_job, &step, 0);
+      for (size_t i = 0; i < JOBS_MAX; i++) {
+        workers_add(&w);
+        if (i < behind) continue;
+        workers_wait_for(&w, i - behind);
+        assert_int_equal(atomic_load(&runs[i - behind]), 1);
+      }
+      workers_wait(&w);
+      for (size_t i = 0; i < JOBS_MAX; i++) assert_int_equal(atomic_load(&runs[i]), 1);
+      workers_clear(&w);
+    }
 }
 
 /* Clearing with a batch under way finishes it. */
@@ -115,5 +143,6 @@ TEST(workers_count_cores) {
 }
 
 UNIT_MAIN(cmocka_unit_test(workers_run_each_job_once), cmocka_unit_test(workers_one_core_is_the_caller),
+          cmocka_unit_test(workers_wait_for_one),
           cmocka_unit_test(workers_clear_waits), cmocka_unit_test(workers_take_no_signals),
           cmocka_unit_test(workers_count_cores))
