@@ -20,12 +20,17 @@ enum { RING = 16, LARGEST_SLICE = 64, SLICE_ELEMENTS = 1 << 17 };
 
 static const char *const ARGUMENTS[] = {"model", "table", "column", NULL};
 
+/* What became of a vector. */
+enum outcome { MADE, ZERO, NOT_FINITE, OVERFLOWS };
+
 /* Rows on their way: read, then transformed, then handed out. */
 struct slice {
   size_t count, vectors;        /* rows; those of them that are not NULL */
   int64_t rowid[LARGEST_SLICE];
   size_t place[LARGEST_SLICE];  /* of the row's vector, or SIZE_MAX */
-  float *shifted, *out;         /* vectors x d, less the mean; vectors x m */
+  size_t bad[LARGEST_SLICE];    /* of a vector: its first element that is not finite, or d */
+  enum outcome outcome[LARGEST_SLICE];
+  float *in, *out;              /* vectors x d, which lose the mean on their way; vectors x m */
 };
 
 struct cursor {
@@ -48,30 +53,43 @@ static struct slice *slice_of(struct cursor *cursor, size_t number) {
   return &cursor->ring[number % RING];
 }
 
+static enum outcome outcome_of(const struct whitener *w, const struct slice *slice, size_t place) {
+  size_t m = w->header.m;
+  const float *y = slice->out + place * m;
+  if (slice->bad[place] < w->header.d) return NOT_FINITE;
+  if (!kernel->is_finite(m, y)) return OVERFLOWS;
+  return (w->header.flags & MODEL_NORMALIZE) && vector_norm(m, y) == 0 ? ZERO : MADE;
+}
+
 /* Runs on a worker. */
 static void transform_slice(void *argument, size_t number) {
   struct cursor *cursor = argument;
   struct slice *slice = slice_of(cursor, number);
-  whitener_apply_rows(&cursor->model->whitener, slice->vectors, slice->shifted, slice->out);
-}
-
-/* 0 at the end, or when the row is an error. */
-static int read_row(struct call *call, struct cursor *cursor, struct slice *slice) {
-  struct vector v;
   const struct whitener *w = &cursor->model->whitener;
   size_t d = w->header.d;
+  for (size_t i = 0; i < slice->vectors; i++) {
+    float *x = slice->in + i * d;
+    slice->bad[i] = kernel->is_finite(d, x) ? d : vector_find_not_finite(d, x);
+    whitener_shift(w, x, x);
+  }
+  whitener_apply_rows(w, slice->vectors, slice->in, slice->out);
+  for (size_t i = 0; i < slice->vectors; i++) slice->outcome[i] = outcome_of(w, slice, i);
+}
+
+/* 0 at the end, and after an error. */
+static int read_row(struct call *call, struct cursor *cursor, struct slice *slice) {
+  struct vector v;
+  size_t d = cursor->model->whitener.header.d;
   if (!source_next(call, &cursor->source, &d, &v)) return 0;
   slice->rowid[slice->count] = cursor->source.rowid;
   slice->place[slice->count] = SIZE_MAX;
   if (v.data != NULL) {
-    call->rowid = &cursor->source.rowid;
-    if (!kernel->is_finite(d, v.data)) fail_not_finite(call, "column", d, v.data);
-    whitener_shift(w, v.data, slice->shifted + slice->vectors * d);
+    memcpy(slice->in + slice->vectors * d, v.data, d * sizeof(float));
     slice->place[slice->count] = slice->vectors++;
   }
-  slice->count += !call->failed;
+  slice->count++;
   vector_free(&v);
-  return !call->failed;
+  return 1;
 }
 
 /* Reads the next slice and hands it to the workers. */
@@ -112,8 +130,8 @@ static int make_ring(struct call *call, struct cursor *cursor, size_t d, size_t 
   cursor->vectors = memory_array(&sqlite_memory, RING * elements, sizeof(float));
   if (cursor->vectors == NULL) return fail_nomem(call), call->failed;
   for (size_t i = 0; i < RING; i++) {
-    cursor->ring[i].shifted = cursor->vectors + i * elements;
-    cursor->ring[i].out = cursor->ring[i].shifted + cursor->capacity * d;
+    cursor->ring[i].in = cursor->vectors + i * elements;
+    cursor->ring[i].out = cursor->ring[i].in + cursor->capacity * d;
   }
   return SQLITE_OK;
 }
@@ -162,19 +180,25 @@ static int next(sqlite3_vtab_cursor *base) {
   return turn(cursor);
 }
 
-static int return_vector(struct cursor *cursor, sqlite3_context *context, const struct slice *slice) {
+static int return_vector(struct cursor *cursor, sqlite3_context *context, const struct slice *slice, size_t place) {
   const struct model_header *h = &cursor->model->whitener.header;
-  size_t place = slice->place[cursor->row];
   const float *y = slice->out + place * h->m;
-  if (!kernel->is_finite(h->m, y)) {
-    struct call call = table_call(cursor->base.pVtab);
-    call.rowid = &slice->rowid[cursor->row];
-    fail_overflow(&call, "the result", vector_find_not_finite(h->m, y));
-    return call.failed;
+  struct call call = table_call(cursor->base.pVtab);
+  call.rowid = &slice->rowid[cursor->row];
+  switch (slice->outcome[place]) {
+    case MADE:
+      sqlite3_result_blob64(context, y, h->m * sizeof *y, SQLITE_TRANSIENT);
+      break;
+    case ZERO: /* has no direction: NULL */
+      break;
+    case NOT_FINITE:
+      fail_element(&call, "column", slice->bad[place], slice->in[place * h->d + slice->bad[place]]);
+      break;
+    case OVERFLOWS:
+      fail_overflow(&call, "the result", vector_find_not_finite(h->m, y));
+      break;
   }
-  if ((h->flags & MODEL_NORMALIZE) && vector_norm(h->m, y) == 0) return SQLITE_OK;
-  sqlite3_result_blob64(context, y, h->m * sizeof *y, SQLITE_TRANSIENT);
-  return SQLITE_OK;
+  return call.failed;
 }
 
 static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index) {
@@ -182,7 +206,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index
   const struct slice *slice = slice_of(cursor, cursor->current);
   if (index == ROWID) sqlite3_result_int64(context, slice->rowid[cursor->row]);
   if (index != VECTOR || slice->place[cursor->row] == SIZE_MAX) return SQLITE_OK;
-  return return_vector(cursor, context, slice);
+  return return_vector(cursor, context, slice, slice->place[cursor->row]);
 }
 
 static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {

@@ -16,6 +16,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 REPETITIONS_MAX = 25
 SECONDS_PER_MEASUREMENT = 6
+PAUSE = 0.1  # seconds
 
 
 class Failed(Exception):
@@ -90,6 +91,12 @@ class Readings:
         return self.of(side, "peak", 1e-6)
 
 
+def _settled(side):
+    """A run after a pause: the threads of a BLAS spin on for a while after a call, on the cores of who comes next."""
+    time.sleep(PAUSE)
+    return side.go()
+
+
 def compare(options, **sides):
     """Alternates the sides: one run to warm up, then at least options.repeat, more if they are quick."""
     try:
@@ -104,7 +111,7 @@ def compare(options, **sides):
             len(readings.rows) < REPETITIONS_MAX
             and time.monotonic() - begin < SECONDS_PER_MEASUREMENT * options.share
         ):
-            readings.rows.append({name: side.go() for name, side in present.items()})
+            readings.rows.append({name: _settled(side) for name, side in present.items()})
         return readings
     finally:
         for side in sides.values():
