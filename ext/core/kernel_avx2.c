@@ -154,31 +154,43 @@ static inline __attribute__((always_inline)) void store(int C, const __m256 *acc
     for (int c = 0; c < C; c++) _mm256_storeu_ps(y + 8 * c, acc[c]);
     return;
   }
-  float all[48];
+  float all[2 * PANEL_WIDTH];
   for (int c = 0; c < C; c++) _mm256_storeu_ps(all + 8 * c, acc[c]);
   memcpy(y, all, columns * sizeof *y);
 }
 
-static inline __attribute__((always_inline)) void row_panel(int C, size_t n, const float *x, const float *panel,
-                                                            size_t columns, float *y) {
-  __m256 acc[6];
-  for (int c = 0; c < C; c++) acc[c] = _mm256_setzero_ps();
-  for (size_t i = 0; i < n; i++, panel += 8 * C) {
+/*
+** A row by P panels of 48 columns and one of 8 C. Two at once: their streams are fetched together, and no narrow panel
+** is left alone with chains that wait for themselves.
+*/
+static inline __attribute__((always_inline)) void row_panels(int P, int C, size_t n, const float *x,
+                                                             const float *panels, size_t columns, float *y) {
+  __m256 acc[12];
+  const float *narrow = panels + (size_t)P * n * PANEL_WIDTH;
+  for (int c = 0; c < 6 * P + C; c++) acc[c] = _mm256_setzero_ps();
+  for (size_t i = 0; i < n; i++) {
     __m256 v = _mm256_broadcast_ss(x + i);
-    for (int c = 0; c < C; c++) acc[c] = _mm256_fmadd_ps(v, _mm256_load_ps(panel + 8 * c), acc[c]);
+#pragma GCC unroll 2
+    for (int p = 0; p < P; p++)
+      for (int c = 0; c < 6; c++)
+        acc[6 * p + c] = _mm256_fmadd_ps(v, _mm256_load_ps(panels + ((size_t)p * n + i) * PANEL_WIDTH + 8 * c),
+                                         acc[6 * p + c]);
+    for (int c = 0; c < C; c++)
+      acc[6 * P + c] = _mm256_fmadd_ps(v, _mm256_load_ps(narrow + i * 8 * (size_t)C + 8 * c), acc[6 * P + c]);
   }
-  store(C, acc, columns, y);
+  store(6 * P + C, acc, columns, y);
 }
 
 static void transform(size_t n, size_t m, const float *x, const float *panels, float *y) {
-  for (size_t first = 0; first < m; first += PANEL_WIDTH) {
-    size_t columns = m - first < PANEL_WIDTH ? m - first : PANEL_WIDTH;
-    if (columns > 32)
-      row_panel(6, n, x, panels + n * first, columns, y + first);
-    else if (columns > 16)
-      row_panel(4, n, x, panels + n * first, columns, y + first);
-    else
-      row_panel(2, n, x, panels + n * first, columns, y + first);
+  const size_t step = 2 * PANEL_WIDTH;
+  for (; m >= step; m -= step, panels += n * step, y += step) row_panels(2, 0, n, x, panels, step, y);
+  switch ((m + 15) / 16) { /* a panel of more than 32 columns is as wide as a whole one */
+    case 1: row_panels(0, 2, n, x, panels, m, y); break;
+    case 2: row_panels(0, 4, n, x, panels, m, y); break;
+    case 3: row_panels(1, 0, n, x, panels, m, y); break;
+    case 4: row_panels(1, 2, n, x, panels, m, y); break;
+    case 5: row_panels(1, 4, n, x, panels, m, y); break;
+    case 6: row_panels(2, 0, n, x, panels, m, y); break;
   }
 }
 

@@ -12,6 +12,9 @@ enum status moments_init(struct moments *m, size_t dim, enum scatter_precision p
                          const struct memory *mem) {
   if (dim > MOMENTS_DIM_MAX) return STATUS_DIM;
   *m = (struct moments){.mem = mem, .dim = dim, .precision = precision, .cores = cores};
+  m->block_limit = MOMENTS_BLOCK;
+  while (m->block_limit > MOMENTS_BLOCK_LEAST && (double)m->block_limit * (double)(dim * dim) > MOMENTS_BLOCK_WORK)
+    m->block_limit /= 2;
   m->mean = memory_array(mem, dim, sizeof *m->mean);
   m->block_sum = memory_array(mem, dim, sizeof *m->block_sum);
   if (m->mean == NULL || m->block_sum == NULL) return STATUS_NOMEM;
@@ -70,7 +73,7 @@ static enum status turn(struct moments *m) {
   scatter_wait(&m->scatter);
   enum status rc = prepare(m);
   if (rc || m->block_rows == 0) return rc;
-  if (m->block_rows == MOMENTS_BLOCK && m->dim >= LEAST_DIM_FOR_THREADS)
+  if (m->block_rows == m->block_limit && m->dim >= LEAST_DIM_FOR_THREADS)
     scatter_start_threads(&m->scatter, m->cores);
   for (size_t i = 0; i < m->dim; i++) mean[i] /= m->block_weight;
   join_means(m, m->block_weight, mean);
@@ -83,7 +86,7 @@ static enum status turn(struct moments *m) {
 
 enum status moments_add(struct moments *m, const void *x, double weight) {
   enum status rc = STATUS_OK;
-  if (m->block_rows == MOMENTS_BLOCK) rc = turn(m);
+  if (m->block_rows == m->block_limit) rc = turn(m);
   if (rc == STATUS_OK && m->block_rows == m->block_capacity) rc = grow(m);
   if (rc) return rc;
   memcpy(m->block + m->block_rows * m->dim, x, m->dim * sizeof *m->block);

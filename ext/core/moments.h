@@ -15,8 +15,11 @@
 
 #include "scatter.h"
 
-/* Rows of a full block: part of the order of summation. */
+/* Most rows of a block; fewer in many dimensions, so that adding one takes no longer than 0.1 s and a query can be
+** interrupted in good time. Part of the order of summation. */
 #define MOMENTS_BLOCK 512
+#define MOMENTS_BLOCK_WORK 0x1p32 /* most multiplications, but never below MOMENTS_BLOCK_LEAST rows */
+#define MOMENTS_BLOCK_LEAST 32
 
 /* Longest row: d x d float64 must stay below 2 GB, the largest block that SQLite's allocator gives. */
 #define MOMENTS_DIM_MAX 16383
@@ -33,7 +36,7 @@ struct moments {
   int cores;            /* that a group of many rows may use */
   struct scatter scatter; /* the block under way into cross */
   /* the block that is filling */
-  size_t block_rows, block_capacity;
+  size_t block_limit, block_rows, block_capacity;
   double block_weight;
   float *block;         /* block_capacity x dim */
   double *block_scales; /* square roots of the weights */

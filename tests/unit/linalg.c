@@ -3,13 +3,84 @@
 #define _GNU_SOURCE
 #include "core/linalg.h"
 
+#include <cblas.h>
+#include <dlfcn.h>
+#include <lapacke.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "faulty_memory.h"
 
 #define MAX 40
+
+/* ---- LAPACK watched: the linker takes these for the library's, which they call ---- */
+
+static const char *refused = "";           /* routines that return an error instead */
+static atomic_int calls_inside, overlaps;  /* calls that run now; those that found another one running */
+static int is_openmp;                      /* what OpenBLAS says of itself: its build with OpenMP */
+
+static void *enter(const char *name) {
+  if (atomic_fetch_add(&calls_inside, 1) > 0) atomic_fetch_add(&overlaps, 1);
+  return dlsym(RTLD_NEXT, name);
+}
+
+static lapack_int leave(const char *name, lapack_int info) {
+  atomic_fetch_sub(&calls_inside, 1);
+  return strstr(refused, name) != NULL ? 1 : info;
+}
+
+#define WATCHED(NAME, PARAMETERS, ...) \
+  lapack_int NAME PARAMETERS { \
+    lapack_int (*real) PARAMETERS = (lapack_int(*) PARAMETERS)enter(#NAME); \
+    return leave(#NAME, real(__VA_ARGS__)); \
+  }
+
+WATCHED(LAPACKE_dsyevd_work,
+        (int layout, char job, char uplo, lapack_int n, double *matrix, lapack_int ld, double *values, double *work,
+         lapack_int lwork, lapack_int *iwork, lapack_int liwork),
+        layout, job, uplo, n, matrix, ld, values, work, lwork, iwork, liwork)
+WATCHED(LAPACKE_dsyevr_work,
+        (int layout, char job, char range, char uplo, lapack_int n, double *matrix, lapack_int ld, double vl, double vu,
+         lapack_int il, lapack_int iu, double tolerance, lapack_int *m, double *values, double *z, lapack_int ldz,
+         lapack_int *support, double *work, lapack_int lwork, lapack_int *iwork, lapack_int liwork),
+        layout, job, range, uplo, n, matrix, ld, vl, vu, il, iu, tolerance, m, values, z, ldz, support, work, lwork,
+        iwork, liwork)
+WATCHED(LAPACKE_dsytrd_work,
+        (int layout, char uplo, lapack_int n, double *matrix, lapack_int ld, double *d, double *e, double *tau,
+         double *work, lapack_int lwork),
+        layout, uplo, n, matrix, ld, d, e, tau, work, lwork)
+WATCHED(LAPACKE_dsterf_work, (lapack_int n, double *d, double *e), n, d, e)
+WATCHED(LAPACKE_dstemr_work,
+        (int layout, char job, char range, lapack_int n, double *d, double *e, double vl, double vu, lapack_int il,
+         lapack_int iu, lapack_int *m, double *values, double *z, lapack_int ldz, lapack_int nzc, lapack_int *support,
+         lapack_logical *accuracy, double *work, lapack_int lwork, lapack_int *iwork, lapack_int liwork),
+        layout, job, range, n, d, e, vl, vu, il, iu, m, values, z, ldz, nzc, support, accuracy, work, lwork, iwork,
+        liwork)
+WATCHED(LAPACKE_dormtr_work,
+        (int layout, char side, char uplo, char trans, lapack_int m, lapack_int n, const double *matrix, lapack_int ld,
+         const double *tau, double *out, lapack_int ldc, double *work, lapack_int lwork),
+        layout, side, uplo, trans, m, n, matrix, ld, tau, out, ldc, work, lwork)
+WATCHED(LAPACKE_dpotrs_work,
+        (int layout, char uplo, lapack_int n, lapack_int nrhs, const double *matrix, lapack_int ld, double *rhs,
+         lapack_int ldb),
+        layout, uplo, n, nrhs, matrix, ld, rhs, ldb)
+
+int openblas_get_parallel(void) {
+  int (*real)(void) = (int (*)(void))dlsym(RTLD_NEXT, "openblas_get_parallel");
+  return is_openmp ? OPENBLAS_OPENMP : real();
+}
+
+extern void __gcov_dump(void) __attribute__((weak)); /* there when coverage is measured */
+
+/* A child's end, of which nothing is lost that coverage has counted. */
+static _Noreturn void end_child(int status) {
+  if (__gcov_dump != NULL) __gcov_dump();
+  _exit(status);
+}
+
+/* ---- Tests ---- */
 
 static double a[MAX * MAX], b[MAX * MAX], c[MAX * MAX], w[MAX];
 
@@ -276,6 +347,46 @@ TEST(linalg_from_several_threads) {
     check_eigen(20, jobs[t].matrix);
     for (size_t i = 0; i < 20; i++) assert_near(jobs[t].w[i], w[i], 1e-13);
   }
+  assert_int_equal(atomic_load(&overlaps), 0);
+}
+
+static enum status eigen_largest_once(void) {
+  enum { D = 1536 };
+  double *matrix = calloc(D * D, sizeof *matrix), *out = calloc(D * 2, sizeof *out);
+  for (size_t i = 0; i < D; i++) matrix[i * D + i] = (double)i;
+  enum status rc = linalg_eigen(D, 1, matrix, out, out + D, &faulty_memory);
+  free(matrix);
+  free(out);
+  return rc;
+}
+
+/* Where dsyevd does not converge, dsyevr takes its place; where that does not either, it is an error. */
+TEST(linalg_eigen_without_dsyevd) {
+  struct random r = {random_seed() + 9};
+  fill(&r, 100, a);
+  for (size_t i = 0; i < 10; i++)
+    for (size_t j = 0; j < i; j++) a[i * 10 + j] = a[j * 10 + i];
+  refused = "LAPACKE_dsyevd_work";
+  check_eigen(10, a);
+  refused = "LAPACKE_dsyevd_work LAPACKE_dsyevr_work";
+  assert_int_equal(linalg_eigen(10, 10, a, c, w, &faulty_memory), STATUS_SOLVER);
+  refused = "";
+}
+
+/* Each routine that can fail, one by one. */
+TEST(linalg_solvers_that_fail) {
+  static const char *const STEPS[] = {"LAPACKE_dsytrd_work", "LAPACKE_dsterf_work", "LAPACKE_dstemr_work",
+                                      "LAPACKE_dormtr_work"};
+  struct random r = {random_seed() + 10};
+  for (size_t i = 0; i < COUNT(STEPS) && !is_quick(); i++) {
+    refused = STEPS[i];
+    assert_int_equal(eigen_largest_once(), STATUS_SOLVER);
+  }
+  fill(&r, 10, a);
+  refused = "LAPACKE_dpotrs_work";
+  assert_int_equal(linalg_pseudo_inverse(5, 2, a, b, &faulty_memory), STATUS_SOLVER);
+  refused = "";
+  assert_int_equal(linalg_pseudo_inverse(5, 2, a, b, &faulty_memory), STATUS_OK);
 }
 
 /* A fork while another thread holds the lock: the child can compute, and so can the parent afterwards. */
@@ -290,13 +401,14 @@ TEST(linalg_survives_fork) {
     int ends[2];
     char answer = 0;
     assert_int_equal(pipe(ends), 0);
+    is_openmp = i % 2;
     pid_t child = fork();
     assert_true(child >= 0);
-    if (child ==
-        0) {     /* what it exits with is not for us: valgrind makes it an error that the other thread is gone */
+    if (child == 0) { /* what it exits with is not for us: valgrind makes it an error that the other thread is gone */
+      int threads = linalg_threads();
       alarm(20); /* a deadlock would hang */
-      answer = linalg_eigen(20, 20, a, c, w, &arena_memory) == STATUS_OK ? 'y' : 'n';
-      _exit(write(ends[1], &answer, 1) != 1);
+      answer = linalg_eigen(20, 20, a, c, w, &arena_memory) == STATUS_OK && linalg_threads() == threads ? 'y' : 'n';
+      end_child(write(ends[1], &answer, 1) != 1);
     }
     close(ends[1]);
     assert_int_equal(read(ends[0], &answer, 1), 1);
@@ -304,22 +416,13 @@ TEST(linalg_survives_fork) {
     close(ends[0]);
     assert_int_equal(waitpid(child, NULL, 0), child);
   }
+  is_openmp = 0;
   pthread_join(job.thread, NULL);
   assert_int_equal(job.rc, STATUS_OK);
 }
 
 static enum status eigen_once(void) {
   return linalg_eigen(5, 5, a, c, w, &faulty_memory);
-}
-
-static enum status eigen_largest_once(void) {
-  enum { D = 1536 };
-  double *matrix = calloc(D * D, sizeof *matrix), *out = calloc(D * 2, sizeof *out);
-  for (size_t i = 0; i < D; i++) matrix[i * D + i] = (double)i;
-  enum status rc = linalg_eigen(D, 1, matrix, out, out + D, &faulty_memory);
-  free(matrix);
-  free(out);
-  return rc;
 }
 
 static enum status pseudo_inverse_once(void) {
@@ -330,6 +433,9 @@ TEST(linalg_out_of_memory) {
   struct random r = {random_seed() + 8};
   fill(&r, 25, a);
   assert_in_range(faulty_exhaust(eigen_once), 1, 5);
+  refused = "LAPACKE_dsyevd_work";
+  assert_in_range(faulty_exhaust(eigen_once), 4, 8);
+  refused = "";
   assert_in_range(faulty_exhaust(pseudo_inverse_once), 1, 5);
   if (!is_quick()) assert_in_range(faulty_exhaust(eigen_largest_once), 1, 5);
 }
@@ -340,4 +446,5 @@ UNIT_MAIN(faulty_test(linalg_names_itself), faulty_test(linalg_syrk_against_loop
           faulty_test(linalg_cholesky_refuses), faulty_test(linalg_multiply_transposed_against_loops),
           faulty_test(linalg_pseudo_inverse_by_definition),
           faulty_test(linalg_pseudo_inverse_of_dependent_columns), faulty_test(linalg_from_several_threads),
+          faulty_test(linalg_eigen_without_dsyevd), faulty_test(linalg_solvers_that_fail),
           faulty_test(linalg_survives_fork), faulty_test(linalg_out_of_memory))

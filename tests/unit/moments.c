@@ -283,6 +283,17 @@ TEST(moments_unaligned) {
   clear(&m);
 }
 
+/* Adding a block is some 4e9 multiplications at most, as long as a block is worth its name. */
+TEST(moments_blocks_by_dimension) {
+  static const size_t EXPECTED[][2] = {{1, 512}, {768, 512}, {2896, 512}, {2897, 256}, {4096, 256}, {8192, 64}, {16383, 32}};
+  for (size_t i = 0; i < COUNT(EXPECTED); i++) {
+    struct moments m = {0};
+    assert_int_equal(moments_init(&m, EXPECTED[i][0], SCATTER_DOUBLE, 1, &faulty_memory), STATUS_OK);
+    assert_int_equal(m.block_limit, EXPECTED[i][1]);
+    clear(&m);
+  }
+}
+
 /* A group of a few rows must not take d^2: that is for the flush. */
 TEST(moments_small_groups_stay_small) {
   struct moments m = {0};
@@ -321,4 +332,5 @@ UNIT_MAIN(faulty_test(moments_any_number_of_rows), faulty_test(moments_far_mean)
           faulty_test(moments_weight_is_frequency), faulty_test(moments_merge_any_split),
           faulty_test(moments_add_after_merge), faulty_test(moments_closed_form),
           faulty_test(moments_without_rows), faulty_test(moments_not_finite), faulty_test(moments_unaligned),
-          faulty_test(moments_small_groups_stay_small), faulty_test(moments_out_of_memory))
+          faulty_test(moments_blocks_by_dimension), faulty_test(moments_small_groups_stay_small),
+          faulty_test(moments_out_of_memory))
