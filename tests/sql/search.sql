@@ -41,3 +41,15 @@ SELECT count(*), sum(similarity = cosine_sim(doc.v, query.v))
 .print == near-duplicates
 SELECT query_rowid, rowid FROM cosine_join('doc', 'v', 'doc', 'v', 2) WHERE rowid <> query_rowid
   AND similarity > 0.99;
+.print == rowids by another name
+SELECT sum(_rowid_ = rowid), count(*) FROM whiten_rows((SELECT model FROM whitening), 'doc', 'v');
+SELECT sum(_rowid_ = rowid), count(*) FROM cosine_topk('doc', 'v', '[1,0.5]', 10);
+SELECT count(DISTINCT _rowid_), count(*) FROM cosine_join('doc', 'v', 'query', 'v', 2);
+SELECT sum(_rowid_ = component), count(*)
+  FROM whiten_spectrum((SELECT whiten_fit(v) FROM doc));
+.print == a row at the mean has no direction: NULL, as from whiten_apply
+CREATE TABLE line(id INTEGER PRIMARY KEY, v);
+INSERT INTO line(v) VALUES ('[1]'), ('[2]'), ('[3]');
+CREATE TABLE unit AS SELECT whiten_fit(v, 1, '{"normalize":true}') AS model FROM line;
+SELECT rowid, embedding_as(vector, 'json'), vector IS whiten_apply(model, v)
+  FROM unit, whiten_rows(model, 'line', 'v') AS w JOIN line ON id = w.rowid;

@@ -154,6 +154,36 @@ TEST(join_out_of_memory) {
   assert_in_range(faulty_exhaust(join_once), 10, 100);
 }
 
-UNIT_MAIN(faulty_test(join_against_all_pairs), faulty_test(join_of_near_duplicates),
+/* So many queries of so many dimensions that a block has fewer rows. */
+TEST(join_of_small_blocks) {
+  enum { D = 16384, Q = 500, N = 200 };
+  struct join j = {0};
+  if (is_quick()) return;
+  float *v = calloc(D, sizeof *v);
+  join_init(&j, D, 1, &faulty_memory);
+  for (int64_t q = 0; q < Q; q++) {
+    v[q] = 1;
+    assert_int_equal(join_add_query(&j, q, v, 1), STATUS_OK);
+    v[q] = 0;
+  }
+  assert_int_equal(join_start(&j, 2), STATUS_OK);
+  assert_int_equal(j.block_rows, JOIN_ROWS / 2);
+  for (int64_t i = 0; i < N; i++) {
+    v[2 * i] = 3;
+    assert_int_equal(join_add(&j, i, v), STATUS_OK);
+    v[2 * i] = 0;
+  }
+  assert_int_equal(join_finish(&j), STATUS_OK);
+  for (size_t q = 0; q < Q; q++) { /* row q / 2 points the same way, and all others are at a right angle */
+    const struct hit *hit = &j.queries[q].topk.hits[0];
+    int is_found = q % 2 == 0 && q / 2 < N;
+    assert_int_equal(hit->rowid, is_found ? q / 2 : 0);
+    assert_same_double(hit->similarity, is_found ? 1 : 0);
+  }
+  free(v);
+  join_clear(&j);
+}
+
+UNIT_MAIN(faulty_test(join_of_small_blocks), faulty_test(join_against_all_pairs), faulty_test(join_of_near_duplicates),
           faulty_test(join_without_queries), faulty_test(join_not_finite), faulty_test(join_abandoned),
           faulty_test(join_out_of_memory))

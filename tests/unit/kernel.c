@@ -215,7 +215,7 @@ TEST(kernel_element_by_element) {
 /* ---- Layouts ---- */
 
 #define N_MAX 67
-#define M_MAX 150
+#define M_MAX 210 /* more than four panels */
 #define ROWS_MAX 19
 
 /* Panels of 48 columns, the last one as wide as is left, rounded up to 16. */
