@@ -389,6 +389,9 @@ CASES = [
     ("isotropy-long", "SELECT isotropy(zeroblob(65536))", "v has 16384 elements", "1 to 16383"),
     ("whiten_fit-tiny", "SELECT whiten_fit(value) FROM json_each('[[1e-42],[2e-42],[4e-42]]')",
      "the kernel is beyond float32", "ordinary numbers"),
+    ("whiten_fit-huge-ridge", option("ridge", 1e84), "the kernel is beyond float32: .*ridge", "ordinary numbers"),
+    ("whiten_fit-huge-ridge-zca", option("ridge", 1e300, method="zca"),
+     "the kernel is beyond float32: .*ridge", "ordinary numbers"),
     ("options-precision", option("precision", "half"), "options.precision is half", '"double" or "single"'),
     ("whiten_solve-precision",
      f"SELECT whiten_solve(whiten_stats(value), 1, '{{\"precision\":\"single\"}}') FROM {ROWS}",
@@ -512,13 +515,14 @@ def test_not_finite_anywhere(shared, position, value):
 
 def test_message_is_readable_whatever_the_text_holds(shared):
     """Quoted text may be cut, but never inside of a character, and never with bytes that are not UTF-8."""
+    overlong = [f"SELECT embedding(x'00', CAST(x'{hex}' AS TEXT))"
+                for hex in ("e09f80", "eda080", "f0808080", "f4908080", "c3", "c341")]  # fmt: skip
     for sql, args in [
+        *((sql, ()) for sql in overlong),
         ("SELECT embedding(?)", ('["ééééééééééééééé"]',)),
         ("SELECT embedding(?)", ("[é" * 20,)),
         ("SELECT embedding(?)", ("[1,日本語日本語日本語]",)),
         ("SELECT embedding(CAST(x'5b31ff5d' AS TEXT))", ()),
-        *((f"SELECT embedding(CAST(x'5b31{overlong}5d' AS TEXT))", ()) for overlong in ("e09f80", "eda080", "f0808080",
-                                                                                       "f4908080", "c3", "c341")),
         ("SELECT embedding(x'00', ?)", ("é" * 500,)),
         ("SELECT pool_tokens('[1]', 1, ?)", ("日本" * 300,)),
         (fitting(options="?"), ('{"' + "é" * 500 + '":1}',)),

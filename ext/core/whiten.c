@@ -185,6 +185,7 @@ static enum status scales(struct solution *s, const struct whiten_options *o) {
   for (size_t j = 0; j < s->k; j++) {
     double value = effective(s, s->first + j);
     s->scale[j] = o->power == 1 ? 1 / sqrt(value) : o->power == 0 ? 1 : pow(value, -o->power / 2);
+    if (s->scale[j] < FLT_MIN * sqrt((double)s->d)) return STATUS_OVERFLOW; /* float32 keeps none or few of its bits */
   }
   return STATUS_OK;
 }

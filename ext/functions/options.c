@@ -198,8 +198,8 @@ void fail_solve(struct call *call, enum status status, const struct moments *m, 
              o->remove > 0 ? " after remove" : "");
       break;
     case STATUS_OVERFLOW:
-      fail(call, "the kernel is beyond float32: the rows have a variance too small or too large to scale, expected "
-                 "ordinary numbers (see embedding_scale)");
+      fail(call, "the kernel is beyond float32: the variance, with the ridge, is too small or too large to scale, "
+                 "expected ordinary numbers (see embedding_scale)");
       break;
     default: fail_status(call, status);
   }
