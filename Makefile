@@ -135,7 +135,8 @@ oom: all $B/oom/oom ## fail every allocation of every function; F=pool_mean: of 
 	@WHITEN_SO=./whiten.$(SO) $B/oom/oom $(F)
 
 tsan: ## threads and fork under ThreadSanitizer
-	@$(MAKE) --no-print-directory B=build-tsan CC=gcc CFLAGS="-O1 -g" EXTRA=-fsanitize=thread build-tsan/whiten.$(SO)
+	@tests/variant build-tsan -fsanitize=thread "-O1 -g"
+	@for t in workers scatter moments join; do build-tsan/build/unit/$$t > build-tsan/unit.log 2>&1 || { cat build-tsan/unit.log; exit 1; }; done
 	@WHITEN_SO="$(abspath build-tsan/whiten.$(SO))" WHITEN_CFLAGS="-O1 -g -fsanitize=thread" CC=gcc PYTHON="$(PYTHON)" tests/run -k test_threads
 
 blas: all ## the tests that compute, on each of Debian's three builds of OpenBLAS

@@ -14,7 +14,7 @@
 -- aggregates skip a row in which any of v, weight, position, mask is NULL, and give NULL when no row is left.
 -- A model that is NULL is an error. Dot-like sums run in 32 float32 lanes, pooling and statistics in float64.
 -- Everything but what solves for a model (whiten_fit, whiten_solve, whiten_import) gives the same bits on every machine;
--- whiten_stats and isotropy on every one whose CPU fuses multiply and add.
+-- whiten_stats and isotropy with every kernel variant that fuses multiply and add: all but 'portable' on x86.
 
 
 -- EMBEDDING: vectors in, vectors out

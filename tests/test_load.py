@@ -43,7 +43,7 @@ def test_the_portable_kernel_is_everywhere():
 
 
 @pytest.mark.parametrize("threads", ["", "0", "-1", "two", "2.5", "2 ", "99999999999"])
-def test_threads_that_are_no_number(threads):
+def test_no_number_of_threads(threads):
     assert load(WHITEN_THREADS=threads) == f"whiten: WHITEN_THREADS is '{threads}', expected a positive integer\n"
 
 

@@ -55,7 +55,7 @@ def test_32_threads(run):
 
 
 def test_threads_that_have_threads(run):
-    """whiten_rows and cosine_join start workers of their own."""
+    """The fits, whiten_rows and cosine_join start workers of their own."""
     threads = 4 if THREAD_SANITIZER else 8
     assert run("parallel", threads, WHITEN_THREADS="2", WHITEN_KERNEL="portable").endswith(
         ": 0 differences\n"

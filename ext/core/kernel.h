@@ -14,8 +14,8 @@
 ** - A transform computes each output as one chain over the input elements, first to last, starting from 0; a scatter
 **   each product of columns as one chain over the rows.
 **
-** One exception: in a scatter a CPU without fused multiply-add rounds each product first. There the fused one is a
-** function of some 50 ns, and a fit would take minutes.
+** One exception: in a scatter the portable variant on x86, whose CPU may lack fused multiply-add, rounds each product
+** first. There the fused one is a function of some 50 ns, and a fit would take minutes.
 */
 #ifndef WHITEN_CORE_KERNEL_H
 #define WHITEN_CORE_KERNEL_H
@@ -36,7 +36,7 @@ struct kernel {
   int (*add)(size_t n, double *acc, const void *x);
   /* acc_i += weight * x_i: the product is rounded to float64, then the sum */
   int (*add_weighted)(size_t n, double *acc, const void *x, double weight);
-  /* out_i = x_i - mean_i: subtracted in float64, rounded to float32 once */
+  /* out_i = x_i - mean_i: subtracted in float64, rounded to float32 once; out may be x */
   void (*shift)(size_t n, const void *x, const double *mean, float *out);
   /* out_i = scale * (x_i - mean_i) in float64 */
   void (*widen)(size_t n, const void *x, const double *mean, double scale, double *out);

@@ -89,7 +89,7 @@ enum { PANELS_AT_ONCE = 4 };
 */
 static inline __attribute__((always_inline)) void row_panels(int P, int C, size_t n, const float *x,
                                                              const float *panels, size_t columns, float *y) {
-  __m512 acc[3 * PANELS_AT_ONCE + 2];
+  __m512 acc[3 * PANELS_AT_ONCE];
   const float *narrow = panels + (size_t)P * n * PANEL_WIDTH;
   for (int c = 0; c < 3 * P + C; c++) acc[c] = _mm512_setzero_ps();
   for (size_t i = 0; i < n; i++) {

@@ -122,12 +122,12 @@ static void transform_block(size_t rows, size_t n, size_t m, const float *x, con
                       y + r * stride + first, stride);
 }
 
-#ifdef FP_FAST_FMA
+#if defined(FP_FAST_FMA) || defined(__aarch64__) /* clang does not say so of ARM64 */
 #define CHAIN(a, b, sum) fma(a, b, sum)
 #else
 #define CHAIN(a, b, sum) ((a) * (b) + (sum))
 #endif
-#ifdef FP_FAST_FMAF
+#if defined(FP_FAST_FMAF) || defined(__aarch64__)
 #define CHAIN_SINGLE(a, b, sum) fmaf(a, b, sum)
 #else
 #define CHAIN_SINGLE(a, b, sum) ((a) * (b) + (sum))

@@ -7,16 +7,17 @@
 ** drifts, and the same rows in the same order give the same bits whatever the number of threads. Rejected: float32 sums
 ** (29 % off in the smallest eigenvalue when the mean is 1.2x the spread), and dsyr row by row (9 times slower).
 **
-** Memory: the block starts at 8 rows and doubles up to its limit; d^2 float64 and threads from the first full block on,
-** or when the moments are asked for; so many small groups stay small.
+** Memory: the block starts at 8 rows and doubles up to its limit; d^2 float64 and panels for a block (8 d bytes a row, 4 d
+** with SCATTER_SINGLE) from the first full block on, or when the moments are asked for; so many small groups stay small.
+** Threads only after a full block, and in 128 dimensions or more.
 */
 #ifndef WHITEN_CORE_MOMENTS_H
 #define WHITEN_CORE_MOMENTS_H
 
 #include "scatter.h"
 
-/* Most rows of a block; fewer in many dimensions, so that adding one takes no longer than 0.1 s and a query can be
-** interrupted in good time. Part of the order of summation. */
+/* Most rows of a block; fewer in many dimensions, so that adding one takes no longer than 0.1 s (0.3 s above 8,192
+** dimensions) and a query can be interrupted in good time. Part of the order of summation. */
 #define MOMENTS_BLOCK 512
 #define MOMENTS_BLOCK_WORK 0x1p32 /* most multiplications, but never below MOMENTS_BLOCK_LEAST rows */
 #define MOMENTS_BLOCK_LEAST 32
@@ -49,7 +50,7 @@ enum status moments_init(struct moments *m, size_t dim, enum scatter_precision p
 void moments_clear(struct moments *m);
 
 /* One row of dim float32, unaligned, with a frequency weight > 0: weight 2 counts as the row twice.
-** STATUS_NOT_FINITE: the row has an element that is NaN or infinite; STATUS_NOMEM. */
+** STATUS_NOT_FINITE: the row has an element that is NaN or infinite, and only moments_clear may follow; STATUS_NOMEM. */
 enum status moments_add(struct moments *m, const void *x, double weight);
 
 /* Adds what is in the block and waits for it, so that mean and cross are complete. STATUS_NOMEM. */

@@ -17,7 +17,8 @@
 ** at about 1e-6 of relative error in the covariance, whatever the mean. */
 enum scatter_precision { SCATTER_DOUBLE, SCATTER_SINGLE };
 
-/* One block on its way into the sums. `scales` are the square roots of the rows' weights. */
+/* One block on its way into the sums. `scales` are the square roots of the rows' weights; all 1 with SCATTER_SINGLE,
+** which does not look at them. */
 struct scatter_block {
   size_t rows;
   const float *x;       /* rows x dim */
@@ -37,16 +38,18 @@ struct scatter {
   double *sums;
 };
 
-/* With room for blocks of `capacity` rows. STATUS_NOMEM: what there was stays. Not while a block is under way. */
+/* With room for blocks of `capacity` rows; dim and precision are the same every time. STATUS_NOMEM: what there was stays.
+** Not while a block is under way. */
 enum status scatter_reserve(struct scatter *s, size_t dim, enum scatter_precision precision, size_t capacity,
                             const struct memory *mem);
 void scatter_clear(struct scatter *s);
 
-/* Starts threads for the blocks to come, the caller being one of `cores`; once. */
+/* Starts threads for the blocks to come, once: as many as `cores`, the caller among them, and work allow. Without, a
+** block is added before scatter_add returns. */
 void scatter_start_threads(struct scatter *s, int cores);
 
-/* Adds a block and s->delta to the upper triangle of sums (dim x dim, row-major). The block may be changed after the
-** return; sums and delta not before scatter_wait. */
+/* Adds a block, of no more rows than there is room for, and delta delta^T to the upper triangle of sums (dim x dim, row-major). The block may be changed after the
+** return; sums and delta not before scatter_wait, which comes before the next block, too. */
 void scatter_add(struct scatter *s, const struct scatter_block *block, double *sums);
 void scatter_wait(struct scatter *s);
 

@@ -51,6 +51,9 @@ static double effective(const struct solution *s, size_t j) {
   return (1 - s->rho) * s->eigenvalues[j] + s->ridge_added;
 }
 
+/* Below this the products of SCATTER_SINGLE come near the least normal float32, and lose their last bits. */
+#define SINGLE_VARIANCE 1e-30
+
 static enum status covariance(struct solution *s, const struct moments *m) {
   size_t d = s->d;
   double divisor = m->weight - 1, share = divisor / m->weight;
@@ -62,6 +65,9 @@ static enum status covariance(struct solution *s, const struct moments *m) {
     finite += s->cov[i] * 0;
   }
   if (!(finite == 0)) return STATUS_OVERFLOW;
+  double largest = 0;
+  for (size_t i = 0; i < d; i++) largest = fmax(largest, s->cov[i * d + i]);
+  if (m->precision == SCATTER_SINGLE && largest > 0 && largest < SINGLE_VARIANCE) return STATUS_OVERFLOW;
   for (size_t i = 0; i < d; i++) s->square += s->cov[i * d + i] * share + m->mean[i] * m->mean[i];
   return STATUS_OK;
 }

@@ -30,7 +30,7 @@ void whitener_clear(struct whitener *w);
 enum status whitener_apply(const struct whitener *w, const void *x, float *shifted, float *y, size_t *index);
 
 /*
-** The same for `rows` vectors, to the bit, in two steps. shifted = x - mean, x of d unaligned elements; then y (rows x m)
+** The same for `rows` vectors, to the bit, in two steps. shifted = x - mean, x of d unaligned elements, or `shifted` itself; then y (rows x m)
 ** from all of them (rows x d). Rows that are not finite are left so, and rows that are zero stay zero when the model
 ** normalizes: the caller looks. Runs on any thread.
 */

@@ -1,4 +1,4 @@
-/* See workers.h. One lock: jobs are long (some 0.1 ms), so handing them out costs nothing. */
+/* See workers.h. One lock: jobs take from 10 us to 0.3 ms, so handing them out costs next to nothing. */
 #define _GNU_SOURCE
 #include "workers.h"
 
@@ -107,8 +107,8 @@ void workers_wait_for(struct workers *w, size_t index) {
 
 void workers_clear(struct workers *w) {
   if (!w->initialized) return;
-  workers_wait(w);
   pthread_mutex_lock(&w->mutex);
+  w->count = w->next;
   w->stop = 1;
   pthread_cond_broadcast(&w->work);
   pthread_mutex_unlock(&w->mutex);

@@ -33,7 +33,7 @@ int workers_cores(int cap);
 
 /* Starts cores - 1 threads, or as many as the system gives: the caller is one more. They take no signals. */
 void workers_init(struct workers *w, int cores);
-/* Waits for the jobs and joins the threads. */
+/* Lets go of jobs that nobody has begun, waits for the others, and joins the threads. */
 void workers_clear(struct workers *w);
 
 /* Hands out jobs 0 .. count - 1 of a new batch; the last one must have been waited for. */

@@ -108,10 +108,21 @@ static void return_model(struct call *call, struct moments *moments, const struc
     fail_solve(call, rc, moments, options, rank);
 }
 
+/* A weight may take a sum out of range; what is not finite shows on the diagonal, or in the mean. */
+static int moments_are_finite(const struct moments *m) {
+  double finite = 0;
+  for (size_t i = 0; i < m->dim; i++) finite += m->mean[i] * 0 + m->cross[i * m->dim + i] * 0;
+  return finite == 0;
+}
+
 static void return_stats(struct call *call, struct moments *moments) {
   enum status rc = moments_flush(moments);
   if (rc == STATUS_OK && isinf(moments->weight)) {
     fail(call, "weight sums to %!.15g, expected a finite sum", moments->weight);
+    return;
+  }
+  if (rc == STATUS_OK && !moments_are_finite(moments)) {
+    fail(call, "the weighted sums are beyond float64, expected smaller weights");
     return;
   }
   uint64_t size = stats_size(moments->dim);

@@ -246,9 +246,11 @@ static void fail_loading(struct tally *tally, int is_short) {
 
 static void fail_threads(struct tally *tally, int is_short) {
   static const char *const SQL[] = {"SELECT rowid, vector FROM whiten_rows(:model, 'wide', 'v')",
-                                    "SELECT * FROM cosine_join('wide', 'v', 't', 'v', 3)"};
+                                    "SELECT * FROM cosine_join('wide', 'v', 't', 'v', 3)",
+                                    "SELECT whiten_stats(embedding(CAST(printf('%0128d', a.id * b.id) AS BLOB), 'i8')) "
+                                    "FROM wide AS a, wide AS b"};
   (void)is_short;
-  for (int i = 0; i < 2; i++) {
+  for (size_t i = 0; i < sizeof SQL / sizeof *SQL; i++) {
     sqlite3 *db = open_database();
     struct outcome right = run(db, SQL[i]);
     tally->statements++;

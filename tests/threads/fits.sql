@@ -1,4 +1,4 @@
--- What goes through LAPACK: REALs that are within 1e-9 of each other, whoever computes them.
+-- Numbers from fits: REALs that are within 1e-9 of each other, whoever computes them.
 SELECT s.eigenvalue, s.ratio FROM whiten_spectrum((SELECT whiten_fit(v, 10) FROM documents)) AS s;
 SELECT s.eigenvalue FROM whiten_spectrum((SELECT whiten_fit(v, NULL, '{"method":"pca-cor","ridge":0.1}')
   FROM documents WHERE embedding_norm(v) > 0)) AS s;

@@ -207,6 +207,9 @@ TEST(kernel_element_by_element) {
           for (size_t i = 0; i < n; i++) check_double(sums[i], weight * (a[i] - mean[i]), *k, "widen", n);
           (*k)->shift(n, x, means, out);
           for (size_t i = 0; i < n; i++) check_float(out[i], (float)(a[i] - mean[i]), *k, "shift", n);
+          memcpy(out, a, 4 * n);
+          (*k)->shift(n, out, means, out);
+          for (size_t i = 0; i < n; i++) check_float(out[i], (float)(a[i] - mean[i]), *k, "shift in place", n);
         }
       }
     }
@@ -356,7 +359,7 @@ TEST(kernel_transform_of_nan) {
 
 /* ---- Scatter ---- */
 
-#ifdef FP_FAST_FMA
+#if defined(FP_FAST_FMA) || defined(__aarch64__)
 #define FUSES(k) ((void)(k), 1)
 #else
 #define FUSES(k) (strcmp((k)->name, "portable") != 0)

@@ -304,6 +304,28 @@ TEST(moments_small_groups_stay_small) {
   clear(&m);
 }
 
+/* Enough rows and dimensions for threads: the bits of one thread; and a fit that is given up leaves nothing behind. */
+TEST(moments_with_threads) {
+  enum { D = 130, N = 1100 };
+  static float x[N][D];
+  struct random r = {random_seed() + 11};
+  for (size_t i = 0; i < N; i++)
+    for (size_t j = 0; j < D; j++) x[i][j] = (float)(1 + random_normal(&r));
+  for (int precision = SCATTER_DOUBLE; precision <= SCATTER_SINGLE; precision++) {
+    struct moments m[3] = {{0}};
+    for (int t = 0; t < 3; t++) {
+      assert_int_equal(moments_init(&m[t], D, (enum scatter_precision)precision, 1 + 2 * t, &faulty_memory), STATUS_OK);
+      for (size_t i = 0; i < N; i++) assert_int_equal(moments_add(&m[t], x[i], 1), STATUS_OK);
+      assert_int_equal(m[t].scatter.workers.initialized, 1);
+      if (t < 2) assert_int_equal(moments_flush(&m[t]), STATUS_OK);
+    }
+    assert_memory_equal(m[0].cross, m[1].cross, D * D * sizeof(double));
+    assert_memory_equal(m[0].mean, m[1].mean, D * sizeof(double));
+    for (int t = 0; t < 3; t++) clear(&m[t]);
+  }
+  assert_int_equal(faulty.live, 0);
+}
+
 static enum scatter_precision faulty_precision;
 
 /* Grows the block through all its sizes, flushes it, and merges. */
@@ -333,4 +355,5 @@ UNIT_MAIN(faulty_test(moments_any_number_of_rows), faulty_test(moments_far_mean)
           faulty_test(moments_add_after_merge), faulty_test(moments_closed_form),
           faulty_test(moments_without_rows), faulty_test(moments_not_finite), faulty_test(moments_unaligned),
           faulty_test(moments_blocks_by_dimension), faulty_test(moments_small_groups_stay_small),
+          faulty_test(moments_with_threads),
           faulty_test(moments_out_of_memory))

@@ -82,17 +82,21 @@ TEST(workers_wait_for_one) {
     }
 }
 
-/* Clearing with a batch under way finishes it. */
+/* Clearing with a batch under way: no job runs afterwards, and none twice. */
 TEST(workers_clear_waits) {
-  int step = 1;
+  int step = 1, left = 0;
   for (int repeat = 0; repeat < 50; repeat++) {
     struct workers w = {0};
     for (size_t i = 0; i < JOBS_MAX; i++) atomic_store(&runs[i], 0);
     workers_init(&w, 3);
-    workers_submit(&w, job, &step, JOBS_MAX);
+    workers_submit(&w, slow_job, &step, JOBS_MAX);
     workers_clear(&w);
-    for (size_t i = 0; i < JOBS_MAX; i++) assert_int_equal(atomic_load(&runs[i]), 1);
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+      assert_in_range(atomic_load(&runs[i]), 0, 1);
+      left += atomic_load(&runs[i]) == 0;
+    }
   }
+  assert_true(left > 0);
 }
 
 static atomic_int blocked;
