@@ -69,7 +69,7 @@ static void transform_slice(void *argument, size_t number) {
   size_t d = w->header.d;
   for (size_t i = 0; i < slice->vectors; i++) {
     float *x = slice->in + i * d;
-    slice->bad[i] = kernel->is_finite(d, x) ? d : vector_find_not_finite(d, x);
+    slice->bad[i] = vector_find_not_finite(d, x);
     whitener_shift(w, x, x);
   }
   whitener_apply_rows(w, slice->vectors, slice->in, slice->out);
