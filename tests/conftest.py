@@ -40,6 +40,17 @@ def connect(database=":memory:"):
     return connection
 
 
+def registered_names():
+    """The functions and table-valued functions that loading adds."""
+    db = sqlite3.connect(":memory:")
+    names = "SELECT name FROM pragma_function_list UNION SELECT name FROM pragma_module_list"
+    before = set(db.execute(names))
+    load_into(db)
+    added = set(db.execute(names)) - before  # before a module is used: then those without rowid columns appear
+    db.close()
+    return {name for (name,) in added}
+
+
 def vec(values):
     """The BLOB of a vector, of a matrix (row-major) or of anything numpy takes."""
     return numpy.ascontiguousarray(values, dtype="<f4").tobytes()

@@ -3,11 +3,10 @@ the short form; `make oom` runs the long one. Each function is a test. Builds no
 
 import os
 import re
-import sqlite3
 import subprocess
 
 import pytest
-from conftest import ROOT, WHITEN_SO, load_into
+from conftest import ROOT, WHITEN_SO, registered_names
 
 PROGRAM = ROOT / "build" / "oom" / "oom"
 BESIDES = {"errors", "writes", "load", "threads"}
@@ -38,11 +37,4 @@ def test_out_of_memory(function):
 def test_every_function():
     if not PROGRAM.exists():
         pytest.skip("not built (make oom)")
-    db = sqlite3.connect(":memory:")
-    names = "SELECT name FROM pragma_function_list UNION SELECT name FROM pragma_module_list"
-    before = set(db.execute(names))
-    load_into(db)
-    # Modules without rowid columns of their own appear once they are used.
-    registered = {name for (name,) in set(db.execute(names)) - before}
-    db.close()
-    assert registered == set(functions()) - BESIDES
+    assert registered_names() == set(functions()) - BESIDES
