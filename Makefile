@@ -19,13 +19,13 @@ endif
 
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
 # Same bits everywhere: no contraction but where fma is written, no fast-math, no -march.
-COMPILE  = $(CC) -std=c11 $(WARNINGS) -fPIC -fvisibility=hidden -ffp-contract=off -fno-fast-math $(CFLAGS) $(EXTRA)
+COMPILE  = $(CC) -std=c11 $(WARNINGS) -fPIC -fvisibility=hidden -ffp-contract=off -fno-fast-math -Iext $(CFLAGS) $(EXTRA)
 # Asked when a recipe runs, not when the file is read: `make deps all` installs what they describe first.
 INCLUDES = $(shell pkg-config --cflags openblas lapacke sqlite3)
 LIBS     = $(shell pkg-config --libs openblas lapacke) -lpthread -lm
 
-CORE      := $(wildcard ext/core/*.c)
-FUNCTIONS := $(wildcard ext/functions/*.c) ext/init.c
+CORE      := $(wildcard ext/core/*.c ext/core/simd/*.c)
+FUNCTIONS := $(wildcard ext/host/*.c ext/functions/*.c) ext/init.c
 CORE_O    := $(CORE:ext/%.c=$B/%.o)
 SHARED_O  := $(FUNCTIONS:ext/%.c=$B/%.o)
 STATIC_O  := $(FUNCTIONS:ext/%.c=$B/static/%.o)
@@ -44,8 +44,8 @@ libwhiten.a: $(CORE_O) $(STATIC_O)
 
 # A file per instruction set; which one runs is decided when the extension is loaded.
 ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
-$B/core/kernel_avx2.o: COMPILE += -mavx2 -mfma
-$B/core/kernel_avx512.o: COMPILE += -mavx512f -mavx512dq -mfma
+$B/core/simd/avx2.o: COMPILE += -mavx2 -mfma
+$B/core/simd/avx512.o: COMPILE += -mavx512f -mavx512dq -mfma
 endif
 
 $B/%.o: ext/%.c
@@ -58,7 +58,7 @@ $B/static/%.o: ext/%.c
 
 $B/unit/%: tests/unit/%.c libwhiten.a
 	@mkdir -p $(@D)
-	$(COMPILE) $(INCLUDES) -MMD -MP -Iext -o $@ $< libwhiten.a -lcmocka -lsqlite3 $(LIBS)
+	$(COMPILE) $(INCLUDES) -MMD -MP -o $@ $< libwhiten.a -lcmocka -lsqlite3 $(LIBS)
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
@@ -109,7 +109,7 @@ dist: ## a source archive of the committed tree
 
 # Builds that must give the same bits: gcc and clang, with and without optimisation.
 BITS_BUILDS = $(foreach cc,gcc clang,$(foreach level,0 3,build-$(cc)-O$(level)/whiten.$(SO)))
-build-%/whiten.$(SO): $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h)
+build-%/whiten.$(SO): $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h ext/*/*/*.h)
 	@$(MAKE) --no-print-directory B=build-$* CC="$(firstword $(subst -O, ,$*))" CFLAGS="-g -O$(lastword $(subst -O, ,$*))" $@
 
 bits: all $(BITS_BUILDS) ## the same bits from gcc and clang, -O0 and -O3, every kernel
@@ -119,23 +119,23 @@ bits: all $(BITS_BUILDS) ## the same bits from gcc and clang, -O0 and -O3, every
 neon: CC = aarch64-linux-gnu-gcc
 neon: ## the kernel's tests on ARM: cross-compiled, run by qemu, their comparisons counted
 	@mkdir -p $B/neon && rm -f $B/neon/*
-	@for t in kernel vector; do \
-	  $(COMPILE) --coverage -fprofile-filter-files='tests/unit/.*' -Iext -o $B/neon/$$t \
-	    $(wildcard ext/core/kernel*.c) ext/core/vector.c tests/unit/$$t.c -lcmocka -lm && qemu-aarch64 $B/neon/$$t || exit 1; \
+	@for t in simd vector; do \
+	  $(COMPILE) --coverage -fprofile-filter-files='tests/unit/.*' -o $B/neon/$$t \
+	    $(wildcard ext/core/simd/*.c) ext/core/vector.c tests/unit/$$t.c -lcmocka -lm && qemu-aarch64 $B/neon/$$t || exit 1; \
 	done
-	@aarch64-linux-gnu-gcov -b -t $B/neon/kernel-kernel.gcda | \
+	@aarch64-linux-gnu-gcov -b -t $B/neon/simd-simd.gcda | \
 	  awk '/^function check_(double|float) / { n += $$4 } END { print n + 0 " comparisons"; exit !n }'
 
 # pthread_create is wrapped, so that it can be made to fail.
 $B/oom/oom: $(wildcard tests/oom/*.c tests/oom/*.h) libwhiten.a
 	@mkdir -p $(@D)
-	$(COMPILE) -D_GNU_SOURCE $(INCLUDES) -Iext -o $@ $(filter %.c,$^) libwhiten.a -Wl,--wrap=pthread_create -lsqlite3 $(LIBS)
+	$(COMPILE) -D_GNU_SOURCE $(INCLUDES) -o $@ $(filter %.c,$^) libwhiten.a -Wl,--wrap=pthread_create -lsqlite3 $(LIBS)
 
 oom: all $B/oom/oom ## fail every allocation of every function; F=pool_mean: of one
 	@WHITEN_SO=./whiten.$(SO) $B/oom/oom $(F)
 
 tsan: ## threads and fork under ThreadSanitizer
-	@tests/variant build-tsan -fsanitize=thread "-O1 -g"
+	@tests/checks/variant build-tsan -fsanitize=thread "-O1 -g"
 	@for t in workers scatter moments join; do build-tsan/build/unit/$$t > build-tsan/unit.log 2>&1 || { cat build-tsan/unit.log; exit 1; }; done
 	@WHITEN_SO="$(abspath build-tsan/whiten.$(SO))" WHITEN_CFLAGS="-O1 -g -fsanitize=thread" CC=gcc PYTHON="$(PYTHON)" tests/run -k test_threads
 
@@ -158,8 +158,8 @@ SECONDS   = 60
 $(FUZZ_O) $(FUZZ:%=$B/fuzz/%): CC = clang
 $(FUZZ_O) $(FUZZ:%=$B/fuzz/%): CFLAGS = -O1 -g -fno-sanitize-recover=all
 ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
-$B/fuzz/ext/core/kernel_avx2.o: COMPILE += -mavx2 -mfma
-$B/fuzz/ext/core/kernel_avx512.o: COMPILE += -mavx512f -mavx512dq -mfma
+$B/fuzz/ext/core/simd/avx2.o: COMPILE += -mavx2 -mfma
+$B/fuzz/ext/core/simd/avx512.o: COMPILE += -mavx512f -mavx512dq -mfma
 endif
 
 $(FUZZ_O): $B/fuzz/ext/%.o: ext/%.c
@@ -167,24 +167,24 @@ $(FUZZ_O): $B/fuzz/ext/%.o: ext/%.c
 	$(COMPILE) -DWHITEN_STATIC -fsanitize=fuzzer-no-link,$(SANITIZE) $(INCLUDES) -MMD -MP -c -o $@ $<
 
 $(FUZZ:%=$B/fuzz/%): $B/fuzz/%: tests/fuzz/%.c $(FUZZ_SHARED) $(FUZZ_O) $(wildcard tests/fuzz/*.h)
-	$(COMPILE) -fsanitize=fuzzer,$(SANITIZE) $(INCLUDES) -Iext -o $@ $(filter %.c %.o,$^) -lsqlite3 $(LIBS)
+	$(COMPILE) -fsanitize=fuzzer,$(SANITIZE) $(INCLUDES) -o $@ $(filter %.c %.o,$^) -lsqlite3 $(LIBS)
 
 # The same targets without libFuzzer: they replay files.
 $(FUZZ:%=$B/replay/%): $B/replay/%: tests/fuzz/%.c $(FUZZ_SHARED) tests/fuzz/replay.c libwhiten.a $(wildcard tests/fuzz/*.h)
 	@mkdir -p $(@D)
-	$(COMPILE) $(INCLUDES) -Iext -o $@ $(filter %.c,$^) libwhiten.a -lsqlite3 $(LIBS)
+	$(COMPILE) $(INCLUDES) -o $@ $(filter %.c,$^) libwhiten.a -lsqlite3 $(LIBS)
 
 fuzz: $(FUZZ:%=$B/fuzz/%) ## fuzz for SECONDS=60 in all, split among the targets; TARGET=models: one of them
 	@tests/fuzz/run $(SECONDS) $(or $(TARGET),$(FUZZ))
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer; T=pool runs a part
-	@MAKE="$(MAKE)" PYTHON="$(PYTHON)" tests/asan $(if $(T),-k "$(T)")
+	@MAKE="$(MAKE)" PYTHON="$(PYTHON)" tests/checks/asan $(if $(T),-k "$(T)")
 
 valgrind: all $(UNIT) ## the unit tests and the SQL of tests/sql and the contract under valgrind
-	@tests/valgrind
+	@tests/checks/valgrind
 
 coverage: ## lines and branches of ext/ that the tests reach, by file; T=pool for a part of the tests
-	@MAKE="$(MAKE)" PYTHON="$(PYTHON)" tests/coverage $(if $(T),-k "$(T)")
+	@MAKE="$(MAKE)" PYTHON="$(PYTHON)" tests/checks/coverage $(if $(T),-k "$(T)")
 
 CHECKERS = clang clang-tidy cppcheck shellcheck libclang-rt-dev valgrind lcov
 check-deps: ## install what check-all needs beyond `make deps`
@@ -194,10 +194,10 @@ check-all: test lint valgrind asan tsan bits fuzz clients ## every check in its 
 	@$(MAKE) --no-print-directory power KILLS=20
 
 lint: ## what gcc, clang, clang-tidy, cppcheck and shellcheck find; it fails if that is anything
-	@MAKE="$(MAKE)" tests/lint
+	@MAKE="$(MAKE)" tests/checks/lint
 
 format: ## lay out the C code
-	clang-format -i $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h tests/unit/*.c tests/fuzz/*.c tests/oom/*.c)
+	clang-format -i $(CORE) $(FUNCTIONS) $(wildcard ext/*.h ext/*/*.h ext/*/*/*.h tests/unit/*.c tests/fuzz/*.c tests/oom/*.c)
 
 clean: ## remove what was built
 	rm -rf $B build-* whiten.$(SO) libwhiten.a examples/c/search sqlite-whiten-*.tar.gz

@@ -5,10 +5,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "core/kernel.h"
+#include "core/simd/simd.h"
 #include "core/workers.h"
-#include "functions/models.h"
-#include "functions/tables.h"
+#include "host/connection.h"
+#include "host/table.h"
 
 #ifdef WHITEN_STATIC
 #define LOAD_API(api) (void)(api)
@@ -58,8 +58,8 @@ static int register_table(sqlite3 *db, const struct table_shape *shape, struct c
 
 static int register_all(sqlite3 *db, struct connection *connection, const char **name) {
   static const struct function *const FUNCTIONS[] = {embedding_functions, similarity_functions, pool_functions,
-                                                     whiten_functions,    fit_functions,        stats_functions,
-                                                     config_functions};
+                                                     model_functions,    fit_functions,        moments_functions,
+                                                     measure_functions,   config_functions};
   static const struct table_shape *const TABLES[] = {&whiten_spectrum_table, &whiten_rows_table, &cosine_topk_table,
                                                     &cosine_join_table};
   int rc = SQLITE_OK;
@@ -88,23 +88,23 @@ static int threads_asked_for(void) {
 ** function has loaded the extension before. Returns whether there is a kernel of the name asked for. */
 static int load_once(const sqlite3_api_routines *api) {
   static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-  static int kernel_found = -1;
+  static int simd_found = -1;
   pthread_mutex_lock(&mutex);
   LOAD_API(api);
-  if (kernel_found < 0) kernel_found = kernel_choose(getenv("WHITEN_KERNEL"));
-  int found = kernel_found;
+  if (simd_found < 0) simd_found = simd_choose(getenv("WHITEN_KERNEL"));
+  int found = simd_found;
   pthread_mutex_unlock(&mutex);
   return found;
 }
 
 int sqlite3_whiten_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
   const char *name = "";
-  int kernel_found = load_once(api);
+  int simd_found = load_once(api);
   if (sqlite3_libversion_number() < OLDEST_SQLITE) {
     *error = sqlite3_mprintf("whiten: SQLite is %s, expected 3.38 or newer", sqlite3_libversion());
     return SQLITE_ERROR;
   }
-  if (!kernel_found) {
+  if (!simd_found) {
     *error = sqlite3_mprintf("whiten: WHITEN_KERNEL is '%s', expected 'portable', or 'avx2', 'avx512' or 'neon' where "
                              "the CPU runs it", getenv("WHITEN_KERNEL"));
     return SQLITE_ERROR;

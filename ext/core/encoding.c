@@ -1,5 +1,5 @@
 /* Conversion by integer arithmetic on the bits, so that it gives the same on every machine. */
-#include "encoding.h"
+#include "core/encoding.h"
 
 #include <float.h>
 #include <math.h>

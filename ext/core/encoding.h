@@ -7,7 +7,7 @@
 #ifndef WHITEN_CORE_ENCODING_H
 #define WHITEN_CORE_ENCODING_H
 
-#include "base.h"
+#include "core/base.h"
 
 enum encoding { ENCODING_F32, ENCODING_F64, ENCODING_F16, ENCODING_BF16, ENCODING_I8, ENCODING_COUNT };
 

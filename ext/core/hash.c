@@ -1,5 +1,5 @@
 /* XXH64: four lanes of 8 bytes, a merge, the tail, the avalanche. See hash.h for the source. */
-#include "hash.h"
+#include "core/hash.h"
 
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* See join.h. */
-#include "join.h"
+#include "core/join.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "kernel.h"
+#include "core/simd/simd.h"
 
 enum { CHUNK_PANELS = 5 }; /* 240 queries: their panel and the products of a block lie in the second-level cache */
 
@@ -51,10 +51,10 @@ static size_t chunk_size(const struct join *j, size_t chunk) {
 static void pack_chunk(struct join *j, size_t chunk, float *unit) {
   size_t first = chunk * j->chunk, count = chunk_size(j, chunk), dim = j->dim;
   float *panels = j->panels + first * dim;
-  memset(panels, 0, kernel_panel_elements(dim, count) * sizeof *panels);
+  memset(panels, 0, simd_panel_elements(dim, count) * sizeof *panels);
   for (size_t q = 0; q < count; q++) {
     vector_divide(dim, j->vectors + (first + q) * dim, sqrt(j->queries[first + q].square), unit);
-    for (size_t i = 0; i < dim; i++) panels[kernel_panel_index(dim, count, i, q)] = unit[i];
+    for (size_t i = 0; i < dim; i++) panels[simd_panel_index(dim, count, i, q)] = unit[i];
   }
 }
 
@@ -73,7 +73,7 @@ enum status join_start(struct join *j, int cores) {
   size_t dim = j->dim;
   if (j->count == 0) return STATUS_OK;
   choose_sizes(j, cores);
-  size_t columns = kernel_panel_elements(1, j->count);
+  size_t columns = simd_panel_elements(1, j->count);
   float *unit = memory_array(mem, dim, sizeof *unit);
   j->panels_block = memory_array(mem, dim * columns + 16, sizeof *j->panels);
   j->products = memory_array(mem, JOIN_ROWS * j->chunk * j->chunks, sizeof *j->products);
@@ -111,7 +111,7 @@ static void compare_chunk(void *argument, size_t chunk) {
   size_t first = chunk * j->chunk, count = chunk_size(j, chunk), dim = j->dim;
   float *products = j->products + chunk * JOIN_ROWS * j->chunk, bound = error_bound(dim);
   float threshold[CHUNK_PANELS * PANEL_WIDTH];
-  kernel->transform_block(block->count, dim, count, block->rows, j->panels + first * dim, products, count);
+  simd->transform_block(block->count, dim, count, block->rows, j->panels + first * dim, products, count);
   for (size_t q = 0; q < count; q++) threshold[q] = (float)topk_threshold(&j->queries[first + q].topk) - bound;
   for (size_t row = 0; row < block->count; row++) {
     const float *product = products + row * count;

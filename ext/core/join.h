@@ -1,7 +1,7 @@
 /*
 ** The k most similar of many rows for each of many queries, in one pass over the rows.
 **
-** A block of rows is multiplied with all queries at once (the blocked transform of kernel.h, the queries, divided by
+** A block of rows is multiplied with all queries at once (the blocked transform of core/simd/simd.h, the queries, divided by
 ** their norms, as its columns): that finds the candidates. Whatever may be among the k best, given a bound of the
 ** rounding error, is then compared exactly, so similarities are cosine's own bits and ties are what they seem.
 ** Queries are dealt out to the workers in chunks: each has its own heaps, so nothing is shared, and the result does not
@@ -12,10 +12,10 @@
 #ifndef WHITEN_CORE_JOIN_H
 #define WHITEN_CORE_JOIN_H
 
-#include "base.h"
-#include "topk.h"
-#include "vector.h"
-#include "workers.h"
+#include "core/base.h"
+#include "core/topk.h"
+#include "core/vector.h"
+#include "core/workers.h"
 
 /* Most rows of a block; and most multiplications in one, so that a query can be interrupted in good time. */
 #define JOIN_ROWS 256

@@ -5,7 +5,7 @@
 ** beyond 10^22 (the last one exact in float64; Clinger 1990), strtod decides, in the "C" locale.
 */
 #define _GNU_SOURCE
-#include "json.h"
+#include "core/json.h"
 
 #include <float.h>
 #include <locale.h>

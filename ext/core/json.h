@@ -7,7 +7,7 @@
 #ifndef WHITEN_CORE_JSON_H
 #define WHITEN_CORE_JSON_H
 
-#include "base.h"
+#include "core/base.h"
 
 /* Where reading stopped, for the message. */
 struct json_fault {

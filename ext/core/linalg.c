@@ -1,5 +1,5 @@
 /* See linalg.h. LAPACKE's _work entry points take our workspace and do not scan for NaN; every info is checked. */
-#include "linalg.h"
+#include "core/linalg.h"
 
 #include <cblas.h>
 #include <float.h>

@@ -9,7 +9,7 @@
 #ifndef WHITEN_CORE_LINALG_H
 #define WHITEN_CORE_LINALG_H
 
-#include "base.h"
+#include "core/base.h"
 
 /* Threads that BLAS uses, and its description of itself. */
 int linalg_threads(void);

@@ -1,22 +1,14 @@
 /*
-** Model and stats BLOBs: their format is specified, written, validated and read here only.
+** Model BLOBs: their format is specified, written, validated and read here only. Offsets in bytes; the first 36 are as
+** blob.h says, the magic is "whitenM".
 **
-** All numbers little-endian; integers unsigned unless said; f64, f32 are IEEE 754. Offsets in bytes.
-**
-** Header of both:
-**    0  u8[8]  magic: "whitenM" or "whitenS" and a zero byte
-**    8  u32    format version: 1
-**   12  u32    byte order: 0x01020304, so that a file of the wrong order is told from a damaged one
-**   16  u64    size of the whole BLOB
-**   24  u64    content hash: XXH64 of the bytes from 32 on, seeded with XXH64 (seed 0) of bytes 0..23
-**   32  u32    d: elements of the vectors that the model takes
 ** Model, version 1:
 **   36  u32    k: components kept
 **   40  u32    m: elements of the result (k; d for zca and zca-cor)
 **   44  u32    rank: directions with variance
 **   48  i64    n: rows it was fitted on; 0 when imported
 **   56  f64    sum of the weights
-**   64  u32    method: enum whiten_method
+**   64  u32    method: enum model_method
 **   68  u32    flags: enum model_flag
 **   72  u32    remove: leading components dropped
 **   76  u32    zero
@@ -30,20 +22,13 @@
 **       f64[d] row scale, f64[k] column scale: inverse_ji = kernel_ij * row_i * column_j; with MODEL_SCALES
 **       f32[d x m] kernel, row-major: y = (x - mean) @ kernel
 **       f32[m x d] inverse, row-major: x = mean + y @ inverse; with MODEL_INVERSE
-** Stats, version 1:
-**   36  u32    zero
-**   40  i64    n: rows, 1 .. 2^53
-**   48  f64    sum of the weights
-**   56  f64[d] mean
-**       f64[d (d + 1) / 2] upper triangle, row by row, of the sum of w (x - mean)(x - mean)^T
 */
 #ifndef WHITEN_CORE_MODEL_H
 #define WHITEN_CORE_MODEL_H
 
-#include "base.h"
-#include "moments.h"
+#include "core/base.h"
 
-enum whiten_method { WHITEN_PCA, WHITEN_ZCA, WHITEN_PCA_COR, WHITEN_ZCA_COR, WHITEN_CHOLESKY, WHITEN_METHOD_COUNT };
+enum model_method { MODEL_PCA, MODEL_ZCA, MODEL_PCA_COR, MODEL_ZCA_COR, MODEL_CHOLESKY, MODEL_METHODS };
 
 enum model_flag {
   MODEL_NORMALIZE = 1,  /* results are divided by their norm */
@@ -85,12 +70,9 @@ void model_write(const struct model *model, void *out);
 
 /*
 ** Validates everything but the content hash, and finds the arrays. STATUS_FOREIGN, STATUS_VERSION, STATUS_BYTE_ORDER,
-** STATUS_TRUNCATED (header->size is what it should be), STATUS_HEADER. A stats BLOB is foreign.
+** STATUS_TRUNCATED (header->size is what it should be), STATUS_HEADER. Moments are foreign.
 */
 enum status model_read(const void *blob, size_t bytes, struct model_header *header, struct model_arrays *arrays);
-
-/* STATUS_HASH unless the content of a BLOB that model_read accepted matches its hash. */
-enum status model_check_hash(const void *blob, size_t bytes);
 
 /* STATUS_NOT_FINITE unless every number of the arrays is finite. */
 enum status model_check_finite(const struct model_header *header, const struct model_arrays *arrays);
@@ -101,25 +83,7 @@ uint64_t model_stored_hash(const void *blob);
 /* "pca", "zca" ... or NULL past the last one. */
 const char *model_method_name(uint32_t method);
 
-/* Whether a BLOB begins like a model, or like stats: to word the error. */
+/* Whether a BLOB begins like a model: to word the error. */
 int model_is_model(const void *blob, size_t bytes);
-int model_is_stats(const void *blob, size_t bytes);
-
-/* The same for stats: the moments must be flushed. */
-uint64_t stats_size(size_t d);
-void stats_write(const struct moments *moments, void *out);
-
-struct stats_header {
-  uint64_t size;
-  uint32_t d;
-  int64_t n;
-  double weight;
-};
-
-/* Validates the BLOB, hash and numbers included; errors as for model_read. */
-enum status stats_read(const void *blob, size_t bytes, struct stats_header *header);
-
-/* Unpacks what stats_read accepted: mean (d), cross (d x d, upper triangle; the lower is set to zero). */
-void stats_unpack(const void *blob, const struct stats_header *header, double *mean, double *cross);
 
 #endif

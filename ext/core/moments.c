@@ -1,10 +1,16 @@
 /* See moments.h. */
-#include "moments.h"
+#include "core/moments.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "kernel.h"
+#include "core/simd/simd.h"
+#include "core/blob.h"
+
+enum { VERSION = 1, HEADER = 56, AT_N = 40, AT_WEIGHT = 48 };
+
+static const int64_t MAX_ROWS = (int64_t)1 << 53; /* so that sums of counts cannot overflow */
+static const char MAGIC[8] = "whitenS";
 
 enum { FIRST_CAPACITY = 8, LEAST_DIM_FOR_THREADS = 128 };
 
@@ -90,8 +96,8 @@ enum status moments_add(struct moments *m, const void *x, double weight) {
   if (rc == STATUS_OK && m->block_rows == m->block_capacity) rc = grow(m);
   if (rc) return rc;
   memcpy(m->block + m->block_rows * m->dim, x, m->dim * sizeof *m->block);
-  int finite = weight == 1 ? kernel->add(m->dim, m->block_sum, x)
-                           : kernel->add_weighted(m->dim, m->block_sum, x, weight);
+  int finite = weight == 1 ? simd->add(m->dim, m->block_sum, x)
+                           : simd->add_weighted(m->dim, m->block_sum, x, weight);
   if (!finite) return STATUS_NOT_FINITE;
   m->block_scales[m->block_rows++] = sqrt(weight);
   m->block_weight += weight;
@@ -131,4 +137,61 @@ void moments_norms(const struct moments *m, double *trace, double *frobenius2) {
     for (size_t j = i + 1; j < dim; j++) upper2 += m->cross[i * dim + j] * m->cross[i * dim + j];
   }
   *frobenius2 = diagonal2 + 2 * upper2;
+}
+
+int moments_are_in(const void *blob, size_t bytes) {
+  return blob_has_magic(blob, bytes, MAGIC);
+}
+
+uint64_t moments_size(size_t d) {
+  return HEADER + 8 * (uint64_t)d + 8 * ((uint64_t)d * (d + 1) / 2);
+}
+
+void moments_write(const struct moments *moments, void *out) {
+  size_t d = moments->dim;
+  uint64_t size = moments_size(d);
+  memset(out, 0, HEADER);
+  blob_begin(out, MAGIC, VERSION, size, (uint32_t)d);
+  blob_put64(out, AT_N, (uint64_t)moments->rows);
+  blob_put_f64(out, AT_WEIGHT, moments->weight);
+  char *at = blob_append((char *)out + HEADER, moments->mean, 8 * d);
+  for (size_t i = 0; i < d; i++) at = blob_append(at, moments->cross + i * d + i, 8 * (d - i));
+  blob_seal(out, size);
+}
+
+/* Variances are not negative, and what is reserved is zero. */
+static int is_sound(const void *blob, size_t d) {
+  size_t at = HEADER + 8 * d;
+  for (size_t i = 0; i < d; at += 8 * (d - i), i++)
+    if (blob_get_f64(blob, at) < 0) return 0;
+  return blob_is_zero(blob, BLOB_D + 4, AT_N);
+}
+
+enum status moments_read(const void *blob, size_t bytes, struct moments_header *h) {
+  *h = (struct moments_header){.size = HEADER};
+  enum status rc = blob_check(blob, bytes, MAGIC, VERSION, HEADER);
+  if (rc) return rc;
+  *h = (struct moments_header){.size = blob_get64(blob, BLOB_SIZE), .d = blob_get32(blob, BLOB_D),
+                             .n = (int64_t)blob_get64(blob, AT_N), .weight = blob_get_f64(blob, AT_WEIGHT)};
+  if (h->size != bytes) return STATUS_TRUNCATED;
+  if (h->d < 1 || h->d > DIM_MAX || h->n < 1 || h->n > MAX_ROWS || !(h->weight > 0) || isinf(h->weight))
+    return STATUS_HEADER;
+  if (moments_size(h->d) != bytes) return STATUS_HEADER;
+  rc = blob_check_hash(blob, bytes);
+  if (rc) return rc;
+  uint64_t numbers = (bytes - HEADER) / 8;
+  if (!blob_is_finite_f64((const char *)blob + HEADER, numbers)) return STATUS_NOT_FINITE;
+  return is_sound(blob, h->d) ? STATUS_OK : STATUS_HEADER;
+}
+
+void moments_unpack(const void *blob, const struct moments_header *h, double *mean, double *cross) {
+  size_t d = h->d;
+  const char *at = (const char *)blob + HEADER;
+  memcpy(mean, at, 8 * d);
+  at += 8 * d;
+  memset(cross, 0, d * d * sizeof *cross);
+  for (size_t i = 0; i < d; i++) {
+    memcpy(cross + i * d + i, at, 8 * (d - i));
+    at += 8 * (d - i);
+  }
 }

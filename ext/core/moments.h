@@ -14,7 +14,7 @@
 #ifndef WHITEN_CORE_MOMENTS_H
 #define WHITEN_CORE_MOMENTS_H
 
-#include "scatter.h"
+#include "core/scatter.h"
 
 /* Most rows of a block; fewer in many dimensions, so that adding one takes no longer than 0.1 s (0.3 s above 8,192
 ** dimensions) and a query can be interrupted in good time. Part of the order of summation. */
@@ -61,5 +61,35 @@ enum status moments_merge(struct moments *m, int64_t rows, double weight, const 
 
 /* After moments_flush: sum of the variances, and sum of the squared covariances (the squared Frobenius norm). */
 void moments_norms(const struct moments *m, double *trace, double *frobenius2);
+
+/*
+** Moments as a BLOB, which SQL calls stats. Offsets in bytes; the first 36 are as blob.h says, the magic is "whitenS".
+** Version 1:
+**   36  u32    zero
+**   40  i64    n: rows, 1 .. 2^53
+**   48  f64    sum of the weights
+**   56  f64[d] mean
+**       f64[d (d + 1) / 2] upper triangle, row by row, of the sum of w (x - mean)(x - mean)^T
+*/
+struct moments_header {
+  uint64_t size;
+  uint32_t d;
+  int64_t n;
+  double weight;
+};
+
+/* Whether a BLOB begins like moments: to word the error. */
+int moments_are_in(const void *blob, size_t bytes);
+
+/* The size for d dimensions; and the BLOB itself: the moments must be flushed. */
+uint64_t moments_size(size_t d);
+void moments_write(const struct moments *m, void *out);
+
+/* Validates the BLOB, hash and numbers included. STATUS_FOREIGN, STATUS_VERSION, STATUS_BYTE_ORDER, STATUS_TRUNCATED
+** (header->size is what it should be), STATUS_HEADER, STATUS_HASH, STATUS_NOT_FINITE. */
+enum status moments_read(const void *blob, size_t bytes, struct moments_header *header);
+
+/* Unpacks what moments_read accepted: mean (d), cross (d x d, upper triangle; the lower is set to zero). */
+void moments_unpack(const void *blob, const struct moments_header *header, double *mean, double *cross);
 
 #endif

@@ -1,10 +1,10 @@
 /* See pool.h. */
-#include "pool.h"
+#include "core/pool.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "kernel.h"
+#include "core/simd/simd.h"
 
 static int keeps_a_vector(enum pool_mode mode) {
   return mode == POOL_MAX || mode == POOL_CLS || mode == POOL_LAST;
@@ -66,11 +66,11 @@ static void keep(struct pool *pool, const void *v, int64_t position) {
 enum status pool_add(struct pool *pool, const void *v, double weight, int64_t position) {
   int finite;
   if (weight == 1 && pool->acc != NULL && pool->low == NULL) {
-    finite = kernel->add(pool->dim, pool->acc, v);
+    finite = simd->add(pool->dim, pool->acc, v);
   } else if (weight > 0 && pool->acc != NULL && pool->low == NULL) {
-    finite = kernel->add_weighted(pool->dim, pool->acc, v, weight);
+    finite = simd->add_weighted(pool->dim, pool->acc, v, weight);
   } else {
-    finite = kernel->is_finite(pool->dim, v);
+    finite = simd->is_finite(pool->dim, v);
     if (finite && weight > 0 && pool->acc != NULL)
       add_compensated(pool, v, weight);
     else if (finite && weight > 0)

@@ -10,7 +10,7 @@
 #ifndef WHITEN_CORE_POOL_H
 #define WHITEN_CORE_POOL_H
 
-#include "base.h"
+#include "core/base.h"
 
 enum pool_mode { POOL_MEAN, POOL_POSITION_MEAN, POOL_MAX, POOL_MEAN_SQRT_LEN, POOL_CLS, POOL_LAST, POOL_MODE_COUNT };
 

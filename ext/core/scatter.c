@@ -1,9 +1,9 @@
 /* See scatter.h. */
-#include "scatter.h"
+#include "core/scatter.h"
 
 #include <string.h>
 
-#include "kernel.h"
+#include "core/simd/simd.h"
 
 enum { JOB_PANELS = 8 }; /* a job is one panel of columns against so many of rows: 0.1 ms in a block of 512 */
 
@@ -63,9 +63,9 @@ static void pack(void *argument, size_t index) {
       const float *x = b->x + r * s->dim + column;
       char *out = panel(s, p) + r * bytes;
       if (s->precision == SCATTER_SINGLE)
-        kernel->shift(columns, x, b->mean + column, (float *)(void *)out);
+        simd->shift(columns, x, b->mean + column, (float *)(void *)out);
       else
-        kernel->widen(columns, x, b->mean + column, b->scales[r], (double *)(void *)out);
+        simd->widen(columns, x, b->mean + column, b->scales[r], (double *)(void *)out);
       memset(out + columns * size, 0, bytes - columns * size);
     }
 }
@@ -74,10 +74,10 @@ static void pack(void *argument, size_t index) {
 static void add_tile(const struct scatter *s, size_t row, size_t column, double *sums, size_t stride) {
   const char *a = panel(s, row / s->width) + row % s->width * element_size(s), *b = panel(s, column / s->width);
   if (s->precision == SCATTER_SINGLE)
-    kernel->scatter_single(s->block.rows, (const float *)(const void *)a, (const float *)(const void *)b,
+    simd->scatter_single(s->block.rows, (const float *)(const void *)a, (const float *)(const void *)b,
                            s->delta + row, s->delta + column, sums, stride);
   else
-    kernel->scatter(s->block.rows, (const double *)(const void *)a, (const double *)(const void *)b, s->delta + row,
+    simd->scatter(s->block.rows, (const double *)(const void *)a, (const double *)(const void *)b, s->delta + row,
                     s->delta + column, sums, stride);
 }
 

@@ -11,7 +11,7 @@
 #ifndef WHITEN_CORE_SCATTER_H
 #define WHITEN_CORE_SCATTER_H
 
-#include "workers.h"
+#include "core/workers.h"
 
 /* How products within a block are summed. SCATTER_SINGLE: in float32, after the shift, the blocks in float64: faster,
 ** at about 1e-6 of relative error in the covariance, whatever the mean. */

@@ -1,5 +1,5 @@
 /* See topk.h. */
-#include "topk.h"
+#include "core/topk.h"
 
 #include <math.h>
 

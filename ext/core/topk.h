@@ -3,7 +3,7 @@
 #ifndef WHITEN_CORE_TOPK_H
 #define WHITEN_CORE_TOPK_H
 
-#include "base.h"
+#include "core/base.h"
 
 struct hit {
   double similarity;

@@ -1,11 +1,11 @@
 /* See vector.h. The safe range of a sum is 2^-60 .. 2^100: inside it no lane overflowed, and what underflowed is below
 ** 2^-126 each, too little to be seen in the sum. */
-#include "vector.h"
+#include "core/vector.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "kernel.h"
+#include "core/simd/simd.h"
 
 #define LANES 32
 
@@ -19,7 +19,7 @@ int vector_square_is_safe(double sum) {
   return sum >= 0x1p-60 && sum <= 0x1p100;
 }
 
-/* The fold of kernel.h. */
+/* The fold of core/simd/simd.h. */
 static double fold(double lane[LANES]) {
   for (int step = LANES / 2; step > 0; step /= 2)
     for (int i = 0; i < step; i++) lane[i] += lane[i + step];
@@ -47,12 +47,12 @@ static double wide_l2sq(size_t n, const void *a, const void *b) {
 }
 
 double vector_dot(size_t n, const void *a, const void *b) {
-  double dot = kernel->dot(n, a, b);
+  double dot = simd->dot(n, a, b);
   return vector_square_is_safe(fabs(dot)) ? dot : wide_dot(n, a, b);
 }
 
 double vector_square(size_t n, const void *a) {
-  double sum = kernel->dot(n, a, a);
+  double sum = simd->dot(n, a, a);
   return vector_square_is_safe(sum) ? sum : wide_dot(n, a, a);
 }
 
@@ -61,13 +61,13 @@ double vector_norm(size_t n, const void *a) {
 }
 
 double vector_l2(size_t n, const void *a, const void *b) {
-  double sum = kernel->l2sq(n, a, b);
+  double sum = simd->l2sq(n, a, b);
   return sqrt(vector_square_is_safe(sum) ? sum : wide_l2sq(n, a, b));
 }
 
 double vector_cosine(size_t n, const void *a, double square, const void *b) {
   double sums[2]; /* a.b and b.b */
-  kernel->dot2(n, a, b, sums);
+  simd->dot2(n, a, b, sums);
   if (!vector_square_is_safe(square) || !vector_square_is_safe(sums[1])) {
     square = wide_dot(n, a, a);
     sums[0] = wide_dot(n, a, b);
@@ -88,7 +88,7 @@ void vector_scale(size_t n, const void *a, double factor, float *out) {
 }
 
 size_t vector_find_not_finite(size_t n, const void *a) {
-  if (kernel->is_finite(n, a)) return n;
+  if (simd->is_finite(n, a)) return n;
   for (size_t i = 0; i < n; i++)
     if (!isfinite(load(a, i))) return i;
   return n;

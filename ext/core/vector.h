@@ -1,5 +1,5 @@
 /*
-** Products, norms and distances of vectors of any magnitude, on top of kernel.h.
+** Products, norms and distances of vectors of any magnitude, on top of core/simd/simd.h.
 **
 ** Squares of normal float32 leave its range beyond 1e19 and below 1e-23. When a sum is suspiciously large or small it
 ** is taken again in 32 float64 lanes, in the same order: a product of two float32 is exact there and cannot leave the
@@ -8,7 +8,7 @@
 #ifndef WHITEN_CORE_VECTOR_H
 #define WHITEN_CORE_VECTOR_H
 
-#include "base.h"
+#include "core/base.h"
 
 /* Sum of a_i * b_i; NaN when an element of a or b is not finite. */
 double vector_dot(size_t n, const void *a, const void *b);

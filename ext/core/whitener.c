@@ -1,11 +1,12 @@
 /* See whitener.h. */
-#include "whitener.h"
+#include "core/whitener.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "kernel.h"
-#include "vector.h"
+#include "core/blob.h"
+#include "core/simd/simd.h"
+#include "core/vector.h"
 
 static double *copy_f64(double **at, const void *array, size_t count) {
   if (array == NULL) return NULL;
@@ -17,13 +18,13 @@ static double *copy_f64(double **at, const void *array, size_t count) {
 
 /* One block: the panels, aligned; then what is float64; then the inverse as stored. */
 static enum status copy_arrays(struct whitener *w, const struct model_arrays *arrays) {
-  size_t d = w->header.d, k = w->header.k, m = w->header.m, panels = kernel_panel_elements(d, m);
+  size_t d = w->header.d, k = w->header.k, m = w->header.m, panels = simd_panel_elements(d, m);
   size_t bytes = 63 + panels * sizeof(float) + (3 * d + k) * sizeof(double);
   if (arrays->inverse != NULL) bytes += d * m * sizeof(float);
   w->block = w->mem->alloc(bytes);
   if (w->block == NULL) return STATUS_NOMEM;
   w->kernel = memory_align64(w->block);
-  kernel_pack(d, m, arrays->kernel, w->kernel);
+  simd_pack(d, m, arrays->kernel, w->kernel);
   double *at = (double *)(void *)(w->kernel + panels);
   w->mean = copy_f64(&at, arrays->mean, d);
   w->eigenvalues = copy_f64(&at, arrays->eigenvalues, d);
@@ -40,7 +41,7 @@ enum status whitener_init(struct whitener *w, const void *blob, size_t bytes, co
   struct model_arrays arrays;
   *w = (struct whitener){.mem = mem};
   enum status rc = model_read(blob, bytes, &w->header, &arrays);
-  if (rc == STATUS_OK) rc = model_check_hash(blob, bytes);
+  if (rc == STATUS_OK) rc = blob_check_hash(blob, bytes);
   if (rc == STATUS_OK) rc = model_check_finite(&w->header, &arrays);
   if (rc == STATUS_OK) rc = copy_arrays(w, &arrays);
   return rc;
@@ -56,7 +57,7 @@ void whitener_clear(struct whitener *w) {
 enum status whitener_apply(const struct whitener *w, const void *x, float *shifted, float *y, size_t *index) {
   size_t d = w->header.d, m = w->header.m;
   whitener_shift(w, x, shifted);
-  kernel->transform(d, m, shifted, w->kernel, y);
+  simd->transform(d, m, shifted, w->kernel, y);
   *index = vector_find_not_finite(m, y);
   if (*index < m) return STATUS_OVERFLOW;
   if (w->header.flags & MODEL_NORMALIZE) {
@@ -68,12 +69,12 @@ enum status whitener_apply(const struct whitener *w, const void *x, float *shift
 }
 
 void whitener_shift(const struct whitener *w, const void *x, float *shifted) {
-  kernel->shift(w->header.d, x, w->mean, shifted);
+  simd->shift(w->header.d, x, w->mean, shifted);
 }
 
 void whitener_apply_rows(const struct whitener *w, size_t rows, const float *shifted, float *y) {
   size_t d = w->header.d, m = w->header.m;
-  kernel->transform_block(rows, d, m, shifted, w->kernel, y, m);
+  simd->transform_block(rows, d, m, shifted, w->kernel, y, m);
   for (size_t r = 0; (w->header.flags & MODEL_NORMALIZE) && r < rows; r++) {
     double norm = vector_norm(m, y + r * m);
     if (norm > 0 && isfinite(norm)) vector_divide(m, y + r * m, norm, y + r * m);
@@ -84,17 +85,17 @@ enum status whitener_prepare_inverse(struct whitener *w) {
   size_t d = w->header.d, m = w->header.m;
   if (w->inverse != NULL) return STATUS_OK;
   if (w->stored_inverse == NULL && w->row_scale == NULL) return STATUS_NO_INVERSE;
-  size_t panels = kernel_panel_elements(m, d);
+  size_t panels = simd_panel_elements(m, d);
   void *block = w->mem->alloc(63 + panels * sizeof(float));
   if (block == NULL) return STATUS_NOMEM;
   float *inverse = memory_align64(block);
   if (w->stored_inverse != NULL) {
-    kernel_pack(m, d, w->stored_inverse, inverse);
+    simd_pack(m, d, w->stored_inverse, inverse);
   } else {
     memset(inverse, 0, panels * sizeof *inverse);
     for (size_t j = 0; j < m; j++)
       for (size_t i = 0; i < d; i++)
-        inverse[kernel_panel_index(m, d, j, i)] = (float)(w->kernel[kernel_panel_index(d, m, i, j)] *
+        inverse[simd_panel_index(m, d, j, i)] = (float)(w->kernel[simd_panel_index(d, m, i, j)] *
                                                           w->row_scale[i] * w->column_scale[j]);
   }
   w->inverse_block = block;
@@ -105,7 +106,7 @@ enum status whitener_prepare_inverse(struct whitener *w) {
 enum status whitener_invert(const struct whitener *w, const void *y, float *aligned, float *x, size_t *index) {
   size_t d = w->header.d, m = w->header.m;
   memcpy(aligned, y, m * sizeof *aligned);
-  kernel->transform(m, d, aligned, w->inverse, x);
+  simd->transform(m, d, aligned, w->inverse, x);
   for (size_t i = 0; i < d; i++) x[i] = (float)(x[i] + w->mean[i]);
   *index = vector_find_not_finite(d, x);
   return *index < d ? STATUS_OVERFLOW : STATUS_OK;
@@ -114,7 +115,7 @@ enum status whitener_invert(const struct whitener *w, const void *y, float *alig
 void whitener_copy_kernel(const struct whitener *w, float *out) {
   size_t d = w->header.d, m = w->header.m;
   for (size_t i = 0; i < d; i++)
-    for (size_t j = 0; j < m; j++) out[i * m + j] = w->kernel[kernel_panel_index(d, m, i, j)];
+    for (size_t j = 0; j < m; j++) out[i * m + j] = w->kernel[simd_panel_index(d, m, i, j)];
 }
 
 void whitener_copy_bias(const struct whitener *w, float *out) {

@@ -2,13 +2,13 @@
 ** A parsed model, and vectors through it: y = (x - mean) @ kernel, and back.
 **
 ** The mean is subtracted in float64 and the difference rounded once: x @ W - mean @ W in float32 loses up to three
-** digits. Products are chains in the order of kernel.h, so the bits are the same everywhere.
+** digits. Products are chains in the order of core/simd/simd.h, so the bits are the same everywhere.
 */
 #ifndef WHITEN_CORE_WHITENER_H
 #define WHITEN_CORE_WHITENER_H
 
-#include "base.h"
-#include "model.h"
+#include "core/base.h"
+#include "core/model.h"
 
 /* A model made ready for use: the kernel in panels, 64-byte aligned. Zeroed = empty. */
 struct whitener {
@@ -20,7 +20,7 @@ struct whitener {
   void *block, *inverse_block;                           /* what is owned */
 };
 
-/* Validates the BLOB in full and parses it. Errors as for model_read, model_check_hash, model_check_finite. */
+/* Validates the BLOB in full and parses it. Errors as for model_read, blob_check_hash, model_check_finite. */
 enum status whitener_init(struct whitener *w, const void *blob, size_t bytes, const struct memory *mem);
 void whitener_clear(struct whitener *w);
 

@@ -1,6 +1,6 @@
 /* See workers.h. One lock: jobs take from 10 us to 0.3 ms, so handing them out costs next to nothing. */
 #define _GNU_SOURCE
-#include "workers.h"
+#include "core/workers.h"
 
 #include <sched.h>
 #include <signal.h>

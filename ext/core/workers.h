@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-#include "base.h"
+#include "core/base.h"
 
 #define WORKERS_MAX 64
 

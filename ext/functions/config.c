@@ -1,9 +1,9 @@
 /* whiten_version, whiten_config: what is running. */
-#include "../core/kernel.h"
-#include "../core/linalg.h"
-#include "../whiten.h"
-#include "models.h"
-#include "value.h"
+#include "core/simd/simd.h"
+#include "core/linalg.h"
+#include "whiten.h"
+#include "host/connection.h"
+#include "host/value.h"
 
 static void whiten_version(sqlite3_context *context, int argc, sqlite3_value **argv) {
   (void)argc;
@@ -18,7 +18,7 @@ static void whiten_config(sqlite3_context *context, int argc, sqlite3_value **ar
   char *text = sqlite3_mprintf(
       "{\"version\":\"%s\",\"sqlite\":\"%s\",\"blas\":\"%w\",\"kernel\":\"%s\",\"threads\":%d,\"blas_threads\":%d,"
       "\"models\":{\"cached\":%d,\"parsed\":%lld}}",
-      WHITEN_VERSION, sqlite3_libversion(), linalg_config(), kernel->name, call.connection->cores,
+      WHITEN_VERSION, sqlite3_libversion(), linalg_config(), simd->name, call.connection->cores,
       linalg_threads(),
       connection_models(call.connection), (long long)call.connection->parsed);
   if (text == NULL) {

@@ -5,10 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "../core/encoding.h"
-#include "../core/json.h"
-#include "../core/vector.h"
-#include "value.h"
+#include "core/encoding.h"
+#include "core/json.h"
+#include "core/vector.h"
+#include "host/value.h"
 
 enum { ENCODING_JSON = ENCODING_COUNT };
 

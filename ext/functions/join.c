@@ -3,13 +3,13 @@
 ** first one that are most similar; by query rowid, best first, ties by rowid. Rows and queries that are NULL or zero
 ** have no cosine and are left out. The arithmetic and its memory: core/join.h.
 */
-#include "../core/join.h"
+#include "core/join.h"
 
 #include <math.h>
 
-#include "models.h"
-#include "source.h"
-#include "tables.h"
+#include "host/connection.h"
+#include "host/source.h"
+#include "host/table.h"
 
 enum { QUERY_ROWID, ROWID, SIMILARITY, TABLE };
 

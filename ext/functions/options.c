@@ -1,21 +1,21 @@
 /* See options.h. The JSON is taken apart by SQLite itself. */
-#include "options.h"
+#include "functions/options.h"
 
 #include <math.h>
 #include <string.h>
 
-static int read_k(struct call *call, sqlite3_value *value, size_t d, struct whiten_options *o) {
+static int read_k(struct call *call, sqlite3_value *value, size_t d, struct solve_options *o) {
   switch (sqlite3_value_type(value)) {
     case SQLITE_NULL: return 0;
     case SQLITE_INTEGER:
-      o->k_kind = WHITEN_K_COUNT;
+      o->k_kind = SOLVE_K_COUNT;
       o->k = sqlite3_value_int64(value);
       if (o->k < 1 || o->k > (int64_t)d)
         fail(call, "k is %lld, expected 1 to %lld (the dimensions), or a share of the variance between 0 and 1",
              (long long)o->k, (long long)d);
       break;
     case SQLITE_FLOAT:
-      o->k_kind = WHITEN_K_SHARE;
+      o->k_kind = SOLVE_K_SHARE;
       o->share = sqlite3_value_double(value);
       if (!(o->share > 0 && o->share < 1))
         fail(call, "k is %!.15g, expected an INTEGER 1 to %lld, or a share of the variance between 0 and 1",
@@ -43,17 +43,17 @@ static int is_text(const struct member *m, const char *text) {
   return strcmp(m->type, "text") == 0 && strcmp(m->text, text) == 0;
 }
 
-static void read_method(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+static void read_method(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
   (void)d;
   for (uint32_t i = 0; model_method_name(i) != NULL; i++) {
     if (!is_text(m, model_method_name(i))) continue;
-    o->method = (enum whiten_method)i;
+    o->method = (enum model_method)i;
     return;
   }
   fail_member(call, m, "\"pca\", \"zca\", \"pca-cor\", \"zca-cor\" or \"cholesky\"");
 }
 
-static void read_ridge(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+static void read_ridge(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
   (void)d;
   o->oas = is_text(m, "oas");
   if (o->oas) return;
@@ -61,25 +61,25 @@ static void read_ridge(struct call *call, const struct member *m, size_t d, stru
   if (!m->is_number || !(o->ridge >= 0) || isinf(o->ridge)) fail_member(call, m, "a number >= 0 or \"oas\"");
 }
 
-static void read_power(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+static void read_power(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
   (void)d;
   o->power = m->number;
   if (!m->is_number || !(o->power >= 0 && o->power <= 1)) fail_member(call, m, "a number from 0 to 1");
 }
 
-static void read_remove(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+static void read_remove(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
   o->remove = m->integer;
   if (!m->is_integer || o->remove < 0 || o->remove >= (int64_t)d)
     fail_member(call, m, "an integer from 0 to the dimensions less one");
 }
 
-static void read_normalize(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+static void read_normalize(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
   (void)d;
   o->normalize = strcmp(m->type, "true") == 0;
   if (!o->normalize && strcmp(m->type, "false") != 0) fail_member(call, m, "true or false");
 }
 
-static void read_precision(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+static void read_precision(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
   (void)d;
   o->precision = is_text(m, "single") ? SCATTER_SINGLE : SCATTER_DOUBLE;
   if (!is_text(m, "single") && !is_text(m, "double")) fail_member(call, m, "\"double\" or \"single\"");
@@ -87,12 +87,12 @@ static void read_precision(struct call *call, const struct member *m, size_t d, 
 
 static const struct {
   const char *key;
-  void (*read)(struct call *call, const struct member *m, size_t d, struct whiten_options *o);
+  void (*read)(struct call *call, const struct member *m, size_t d, struct solve_options *o);
 } OPTIONS[] = {{"method", read_method}, {"ridge", read_ridge},         {"power", read_power},
                {"remove", read_remove}, {"normalize", read_normalize}, {"precision", read_precision}};
 
 /* The option's bit, to see one that comes twice; 0 when it is none. */
-static unsigned read_member(struct call *call, const struct member *m, size_t d, struct whiten_options *o) {
+static unsigned read_member(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
   for (unsigned i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
     if (strcmp(m->key, OPTIONS[i].key) != 0) continue;
     OPTIONS[i].read(call, m, d, o);
@@ -121,7 +121,7 @@ static struct member member_of(struct call *call, sqlite3_stmt *statement) {
   return m;
 }
 
-static int read_members(struct call *call, sqlite3_stmt *statement, size_t d, struct whiten_options *o) {
+static int read_members(struct call *call, sqlite3_stmt *statement, size_t d, struct solve_options *o) {
   int rc = SQLITE_DONE;
   unsigned seen = 0;
   while (!call->failed && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -144,7 +144,7 @@ static int read_members(struct call *call, sqlite3_stmt *statement, size_t d, st
   return call->failed;
 }
 
-static int read_options(struct call *call, sqlite3_value *value, size_t d, struct whiten_options *o) {
+static int read_options(struct call *call, sqlite3_value *value, size_t d, struct solve_options *o) {
   static const char SQL[] =
       "SELECT e.key, e.type, e.atom, w.type FROM (SELECT json_type(?1) AS type) AS w LEFT JOIN json_each(?1) AS e";
   sqlite3_stmt *statement = NULL;
@@ -166,15 +166,16 @@ static int read_options(struct call *call, sqlite3_value *value, size_t d, struc
   return call->failed;
 }
 
-int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, size_t d, struct whiten_options *out) {
-  *out = WHITEN_DEFAULTS;
+int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, size_t d, struct solve_options *out) {
+  *out = SOLVE_DEFAULTS;
   if (k != NULL && read_k(call, k, d, out)) return call->failed;
   if (options != NULL && read_options(call, options, d, out)) return call->failed;
   return 0;
 }
 
-void fail_solve(struct call *call, enum status status, const struct moments *m, const struct whiten_options *o,
-                size_t rank) {
+/* rank is what solve_moments reported. */
+static void fail_solve(struct call *call, enum status status, const struct moments *m, const struct solve_options *o,
+                       size_t rank) {
   call->row = 0;
   switch (status) {
     case STATUS_NO_VARIANCE:
@@ -188,13 +189,13 @@ void fail_solve(struct call *call, enum status status, const struct moments *m, 
       fail(call, "method is cholesky with k, power or remove, expected none of them: it takes the whole space");
       break;
     case STATUS_RANK:
-      if (o->method == WHITEN_CHOLESKY)
+      if (o->method == MODEL_CHOLESKY)
         fail(call, "method is cholesky and the rank %lld, expected rank %lld or a ridge", (long long)rank,
              (long long)m->dim);
       else
         fail(call, "k is %lld, expected at most %lld: the rows (n = %lld) have variance in no more directions%s; "
                    "use a smaller k or a ridge",
-             (long long)(o->k_kind == WHITEN_K_COUNT ? o->k : 1), (long long)rank, (long long)m->rows,
+             (long long)(o->k_kind == SOLVE_K_COUNT ? o->k : 1), (long long)rank, (long long)m->rows,
              o->remove > 0 ? " after remove" : "");
       break;
     case STATUS_OVERFLOW:
@@ -203,4 +204,16 @@ void fail_solve(struct call *call, enum status status, const struct moments *m, 
       break;
     default: fail_status(call, status);
   }
+}
+
+void result_solved(struct call *call, struct moments *moments, const struct solve_options *options) {
+  void *blob = NULL;
+  uint64_t size;
+  size_t rank = 0;
+  enum status rc = moments_flush(moments);
+  if (rc == STATUS_OK) rc = solve_moments(moments, options, &blob, &size, &rank);
+  if (rc == STATUS_OK)
+    sqlite3_result_blob64(call->context, blob, size, sqlite3_free);
+  else
+    fail_solve(call, rc, moments, options, rank);
 }

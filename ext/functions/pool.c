@@ -2,19 +2,19 @@
 ** pool_mean (also over windows), pool_position_mean, pool_max, pool_mean_sqrt_len, pool_cls, pool_last: aggregates over
 ** one row per token; pool_tokens: the same over one BLOB per text.
 */
-#include "../core/pool.h"
+#include "core/pool.h"
 
 #include <string.h>
 
-#include "../core/vector.h"
-#include "value.h"
+#include "core/vector.h"
+#include "host/value.h"
 
 static const char *const MODE_NAMES[POOL_MODE_COUNT] = {"mean", "position_mean", "max", "mean_sqrt_len", "cls", "last"};
 
 /* One group, or one window. */
-struct group {
+struct pool_group {
+  struct group group;
   struct pool pool;
-  int64_t rows;
 };
 
 /* The arguments of one row. */
@@ -46,13 +46,8 @@ static void step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
   enum pool_mode mode = (enum pool_mode)call_variant(&call);
   struct row row;
-  struct group *group = sqlite3_aggregate_context(context, sizeof *group);
-  if (group == NULL) {
-    fail_nomem(&call);
-    return;
-  }
-  call.row = ++group->rows;
-  if (any_null(argc, argv) || read_row(&call, mode, argc, argv, &row)) return;
+  struct pool_group *group = group_of(&call, sizeof *group);
+  if (group == NULL || any_null(argc, argv) || read_row(&call, mode, argc, argv, &row)) return;
   if (group->pool.mem == NULL && pool_init(&group->pool, mode, row.v.dim, &sqlite_memory) != STATUS_OK)
     fail_nomem(&call);
   else if (group->pool.dim != row.v.dim)
@@ -65,7 +60,7 @@ static void step(sqlite3_context *context, int argc, sqlite3_value **argv) {
 static void inverse(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
   struct row row;
-  struct group *group = sqlite3_aggregate_context(context, sizeof *group);
+  struct pool_group *group = sqlite3_aggregate_context(context, sizeof *group);
   if (group == NULL || any_null(argc, argv)) return;
   if (pool_begin_window(&group->pool) != STATUS_OK) {
     fail_nomem(&call);
@@ -96,7 +91,7 @@ static void return_pooled(struct call *call, const struct pool *pool) {
 /* The current window; from the first one on, sums are compensated. */
 static void value(sqlite3_context *context) {
   struct call call = call_of(context);
-  struct group *group = sqlite3_aggregate_context(context, sizeof *group);
+  struct pool_group *group = sqlite3_aggregate_context(context, sizeof *group);
   if (group == NULL || group->pool.mem == NULL) return;
   if (pool_begin_window(&group->pool) != STATUS_OK)
     fail_nomem(&call);
@@ -106,7 +101,7 @@ static void value(sqlite3_context *context) {
 
 static void final(sqlite3_context *context) {
   struct call call = call_of(context);
-  struct group *group = sqlite3_aggregate_context(context, 0);
+  struct pool_group *group = group_ended(&call);
   if (group == NULL) return;
   return_pooled(&call, &group->pool);
   pool_clear(&group->pool);

@@ -8,12 +8,12 @@
 */
 #include <string.h>
 
-#include "../core/kernel.h"
-#include "../core/vector.h"
-#include "../core/workers.h"
-#include "models.h"
-#include "source.h"
-#include "tables.h"
+#include "core/simd/simd.h"
+#include "core/vector.h"
+#include "core/workers.h"
+#include "host/connection.h"
+#include "host/source.h"
+#include "host/table.h"
 
 enum { ROWID, VECTOR, MODEL };
 enum { RING = 16, LARGEST_SLICE = 64, SLICE_ELEMENTS = 1 << 17 };
@@ -57,7 +57,7 @@ static enum outcome outcome_of(const struct whitener *w, const struct slice *sli
   size_t m = w->header.m;
   const float *y = slice->out + place * m;
   if (slice->bad[place] < w->header.d) return NOT_FINITE;
-  if (!kernel->is_finite(m, y)) return OVERFLOWS;
+  if (!simd->is_finite(m, y)) return OVERFLOWS;
   return (w->header.flags & MODEL_NORMALIZE) && vector_norm(m, y) == 0 ? ZERO : MADE;
 }
 

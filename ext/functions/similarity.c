@@ -6,8 +6,8 @@
 */
 #include <math.h>
 
-#include "../core/vector.h"
-#include "value.h"
+#include "core/vector.h"
+#include "host/value.h"
 
 enum { COSINE, DOT, L2 };
 

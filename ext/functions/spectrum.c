@@ -1,6 +1,6 @@
 /* whiten_spectrum(model): a table-valued function with a row per component. */
-#include "models.h"
-#include "tables.h"
+#include "host/connection.h"
+#include "host/table.h"
 
 enum { COMPONENT, EIGENVALUE, RATIO, CUMULATIVE, MODEL };
 

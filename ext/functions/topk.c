@@ -4,13 +4,13 @@
 ** One pass, straight from SQLite's pages: with one query the scan costs more than the arithmetic, so there is nothing
 ** to gain from threads. Rows that are NULL or zero have no cosine and are left out.
 */
-#include "../core/topk.h"
+#include "core/topk.h"
 
 #include <math.h>
 
-#include "../core/vector.h"
-#include "source.h"
-#include "tables.h"
+#include "core/vector.h"
+#include "host/source.h"
+#include "host/table.h"
 
 enum { ROWID, SIMILARITY, TABLE };
 

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/kernel.h"
+#include "core/simd/simd.h"
 
 double limit_memory(size_t bytes);
 double limit_syrk_f64(size_t rows, size_t d, size_t block);
@@ -189,14 +189,14 @@ double limit_apply(sqlite3_stmt *statement, size_t d, size_t m, const void *mode
 int limit_transform(size_t rows, size_t d, size_t m, size_t block, double seconds[3]) {
   float *x = random_f32(rows * d), *w = random_f32(d * m);
   float *theirs = random_f32(rows * m), *ours = random_f32(rows * m);
-  float *panels = aligned(kernel_panel_elements(d, m), sizeof *panels);
+  float *panels = aligned(simd_panel_elements(d, m), sizeof *panels);
   float *shifted = aligned(block * d, sizeof *shifted);
   double *mean = calloc(d, sizeof *mean);
   int rc = -1;
   if (!x || !w || !theirs || !ours || !panels || !shifted || !mean) goto end;
   rc = 0;
-  kernel_choose(getenv("WHITEN_KERNEL"));
-  kernel_pack(d, m, w, panels);
+  simd_choose(getenv("WHITEN_KERNEL"));
+  simd_pack(d, m, w, panels);
   seconds[2] = 0;
   double start = now();
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)m, (int)d, 1, x, (int)d, w, (int)m,
@@ -206,9 +206,9 @@ int limit_transform(size_t rows, size_t d, size_t m, size_t block, double second
   for (size_t first = 0; first < rows; first += block) {
     size_t count = rows - first < block ? rows - first : block;
     double before = now();
-    for (size_t r = 0; r < count; r++) kernel->shift(d, x + (first + r) * d, mean, shifted + r * d);
+    for (size_t r = 0; r < count; r++) simd->shift(d, x + (first + r) * d, mean, shifted + r * d);
     seconds[2] += now() - before;
-    kernel->transform_block(count, d, m, shifted, panels, ours + first * m, m);
+    simd->transform_block(count, d, m, shifted, panels, ours + first * m, m);
   }
   seconds[1] = now() - start;
   for (size_t i = 0; i < rows * m; i++)

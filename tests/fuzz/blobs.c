@@ -25,7 +25,7 @@ static size_t size_of_model(const struct blob *blob) {
 
 static size_t size_of_stats(const struct blob *blob) {
   uint32_t d = get32(blob, 32);
-  return d <= 64 ? (size_t)stats_size(d) : blob->size;
+  return d <= 64 ? (size_t)moments_size(d) : blob->size;
 }
 
 static struct blob copy(const struct input *input, size_t at_least) {

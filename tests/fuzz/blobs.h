@@ -3,7 +3,8 @@
 #ifndef FUZZ_BLOBS_H
 #define FUZZ_BLOBS_H
 
-#include "core/model.h"
+#include "core/blob.h"
+#include "core/moments.h"
 #include "fuzz.h"
 
 struct blob {

@@ -1,6 +1,6 @@
 /*
 ** What the programs of tests/threads share: open a connection with the extension, run every statement of a file, and
-** hash what comes back. The statements are those of tests/bits.sql, over the database that tests/bits.py writes:
+** hash what comes back. The statements are those of tests/bits/bits.sql, over the database that tests/bits/bits.py writes:
 ** everything that promises the same bits; and tests/threads/fits.sql for what does not.
 */
 #ifndef TESTS_THREADS_RUN_H

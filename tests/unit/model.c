@@ -2,7 +2,9 @@
 ** core/model: the formats as specified, byte by byte; round trips; and what must be refused: every flipped bit,
 ** every other length, and headers that lie under a right hash.
 */
+#include "core/blob.h"
 #include "core/model.h"
+#include "core/moments.h"
 
 #include "core/hash.h"
 #include "unit.h"
@@ -12,8 +14,8 @@ static const double MEAN[] = {1, -2.5, 1e-300}, EIGENVALUES[] = {4, 1, 0.25}, RO
                     COLUMNS[] = {0.5, 7};
 static const float KERNEL[] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, INVERSE[] = {-1, -2, -3, -4, -5, -6, -7, -8, -9};
 
-static struct model sample(enum whiten_method method, uint32_t flags) {
-  int keeps_d = method != WHITEN_PCA && method != WHITEN_PCA_COR, imported = (flags & MODEL_IMPORTED) != 0;
+static struct model sample(enum model_method method, uint32_t flags) {
+  int keeps_d = method != MODEL_PCA && method != MODEL_PCA_COR, imported = (flags & MODEL_IMPORTED) != 0;
   struct model m = {.header = {.d = 3,
                                .k = 2,
                                .m = keeps_d ? 3 : 2,
@@ -37,7 +39,7 @@ static struct model sample(enum whiten_method method, uint32_t flags) {
 }
 
 /* A block of exactly that size, so that a sanitizer sees the first byte behind it. */
-static unsigned char *write_sample(enum whiten_method method, uint32_t flags, size_t *bytes) {
+static unsigned char *write_sample(enum model_method method, uint32_t flags, size_t *bytes) {
   struct model m = sample(method, flags);
   *bytes = model_size(&m.header);
   unsigned char *blob = malloc(*bytes);
@@ -53,10 +55,10 @@ static struct moments sample_moments(void) {
 
 static unsigned char *write_sample_stats(size_t *bytes) {
   struct moments m = sample_moments();
-  *bytes = stats_size(3);
+  *bytes = moments_size(3);
   unsigned char *blob = malloc(*bytes);
   memset(blob, 0xee, *bytes);
-  stats_write(&m, blob);
+  moments_write(&m, blob);
   return blob;
 }
 
@@ -65,14 +67,14 @@ static enum status read_in_full(const void *blob, size_t bytes) {
   struct model_header header;
   struct model_arrays arrays;
   enum status rc = model_read(blob, bytes, &header, &arrays);
-  if (rc == STATUS_OK) rc = model_check_hash(blob, bytes);
+  if (rc == STATUS_OK) rc = blob_check_hash(blob, bytes);
   if (rc == STATUS_OK) rc = model_check_finite(&header, &arrays);
   return rc;
 }
 
 static enum status read_stats(const void *blob, size_t bytes) {
-  struct stats_header header;
-  return stats_read(blob, bytes, &header);
+  struct moments_header header;
+  return moments_read(blob, bytes, &header);
 }
 
 /* The hash as model.h specifies it. */
@@ -101,7 +103,7 @@ static void put_number(unsigned char *blob, size_t at, size_t bytes, uint64_t va
 
 TEST(model_layout) {
   size_t bytes;
-  unsigned char *blob = write_sample(WHITEN_PCA_COR, MODEL_SCALES | MODEL_NORMALIZE, &bytes);
+  unsigned char *blob = write_sample(MODEL_PCA_COR, MODEL_SCALES | MODEL_NORMALIZE, &bytes);
   assert_int_equal(bytes, 128 + 3 * 8 + 3 * 8 + 3 * 8 + 2 * 8 + 6 * 4);
   assert_memory_equal(blob, "whitenM\0\1\0\0\0\4\3\2\1", 16);
   assert_int_equal(number_at(blob, 16, 8), bytes);
@@ -130,16 +132,16 @@ TEST(model_layout) {
 }
 
 static const struct {
-  enum whiten_method method;
+  enum model_method method;
   uint32_t flags;
-} KINDS[] = {{WHITEN_PCA, MODEL_SCALES},
-             {WHITEN_PCA_COR, MODEL_SCALES | MODEL_NORMALIZE},
-             {WHITEN_ZCA, MODEL_INVERSE | MODEL_OAS},
-             {WHITEN_ZCA_COR, MODEL_INVERSE},
-             {WHITEN_CHOLESKY, MODEL_INVERSE},
-             {WHITEN_PCA, MODEL_IMPORTED},
-             {WHITEN_PCA, MODEL_IMPORTED | MODEL_INVERSE},
-             {WHITEN_PCA, MODEL_SCALES | MODEL_SINGLE}};
+} KINDS[] = {{MODEL_PCA, MODEL_SCALES},
+             {MODEL_PCA_COR, MODEL_SCALES | MODEL_NORMALIZE},
+             {MODEL_ZCA, MODEL_INVERSE | MODEL_OAS},
+             {MODEL_ZCA_COR, MODEL_INVERSE},
+             {MODEL_CHOLESKY, MODEL_INVERSE},
+             {MODEL_PCA, MODEL_IMPORTED},
+             {MODEL_PCA, MODEL_IMPORTED | MODEL_INVERSE},
+             {MODEL_PCA, MODEL_SCALES | MODEL_SINGLE}};
 
 static void check_array(const void *found, const void *expected, size_t bytes) {
   if (expected == NULL)
@@ -156,7 +158,7 @@ TEST(model_round_trip) {
     struct model_header h;
     struct model_arrays arrays;
     assert_int_equal(model_read(blob, bytes, &h, &arrays), STATUS_OK);
-    assert_int_equal(model_check_hash(blob, bytes), STATUS_OK);
+    assert_int_equal(blob_check_hash(blob, bytes), STATUS_OK);
     assert_int_equal(model_check_finite(&h, &arrays), STATUS_OK);
     assert_int_equal(h.size, bytes);
     assert_int_equal(h.hash, model_stored_hash(blob));
@@ -169,7 +171,7 @@ TEST(model_round_trip) {
     check_array(arrays.column_scale, m.column_scale, sizeof COLUMNS);
     check_array(arrays.kernel, m.kernel, 12 * (size_t)h.m);
     check_array(arrays.inverse, m.inverse, 12 * (size_t)h.m);
-    assert_true(model_is_model(blob, bytes) && !model_is_stats(blob, bytes));
+    assert_true(model_is_model(blob, bytes) && !moments_are_in(blob, bytes));
     assert_int_equal(read_stats(blob, bytes), STATUS_FOREIGN);
     free(blob);
   }
@@ -296,7 +298,7 @@ static const struct {
 TEST(model_forged_fields) {
   for (size_t i = 0; i < COUNT(FORGED); i++) {
     size_t bytes;
-    unsigned char *blob = write_sample(WHITEN_PCA_COR, MODEL_SCALES, &bytes);
+    unsigned char *blob = write_sample(MODEL_PCA_COR, MODEL_SCALES, &bytes);
     put_number(blob, FORGED[i].at, FORGED[i].bytes, FORGED[i].value);
     rehash(blob, bytes);
     enum status rc = read_in_full(blob, bytes);
@@ -306,7 +308,7 @@ TEST(model_forged_fields) {
     free(blob);
   }
   size_t bytes;
-  unsigned char *blob = write_sample(WHITEN_ZCA, MODEL_INVERSE, &bytes);
+  unsigned char *blob = write_sample(MODEL_ZCA, MODEL_INVERSE, &bytes);
   put_number(blob, bytes - 4, 4, 0x7f800000); /* the last element of the inverse */
   rehash(blob, bytes);
   assert_int_equal(read_in_full(blob, bytes), STATUS_NOT_FINITE);
@@ -320,7 +322,7 @@ TEST(model_forged_sizes) {
                                    0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff};
   static const uint32_t FLAGS[] = {MODEL_SCALES, MODEL_INVERSE, MODEL_IMPORTED, MODEL_IMPORTED | MODEL_INVERSE};
   size_t bytes;
-  unsigned char *blob = write_sample(WHITEN_PCA, MODEL_SCALES, &bytes);
+  unsigned char *blob = write_sample(MODEL_PCA, MODEL_SCALES, &bytes);
   for (size_t d = 0; d < COUNT(SIZES); d++)
     for (size_t k = 0; k < COUNT(SIZES); k++)
       for (size_t m = 0; m < COUNT(SIZES); m++)
@@ -370,7 +372,7 @@ TEST(model_foreign) {
     size_t n = strlen(TEXTS[i]);
     assert_int_equal(read_in_full(TEXTS[i], n), STATUS_FOREIGN);
     assert_int_equal(read_stats(TEXTS[i], n), STATUS_FOREIGN);
-    assert_false(model_is_model(TEXTS[i], n) || model_is_stats(TEXTS[i], n));
+    assert_false(model_is_model(TEXTS[i], n) || moments_are_in(TEXTS[i], n));
   }
   struct model_header h;
   struct model_arrays arrays;
@@ -381,7 +383,7 @@ TEST(model_foreign) {
 
 TEST(model_unaligned) {
   size_t bytes;
-  unsigned char *blob = write_sample(WHITEN_ZCA, MODEL_INVERSE, &bytes), *moved = malloc(bytes + 1);
+  unsigned char *blob = write_sample(MODEL_ZCA, MODEL_INVERSE, &bytes), *moved = malloc(bytes + 1);
   memcpy(moved + 1, blob, bytes);
   assert_int_equal(read_in_full(moved + 1, bytes), STATUS_OK);
   free(blob);
@@ -396,8 +398,8 @@ TEST(model_unaligned) {
 
 TEST(model_names) {
   static const char *const NAMES[] = {"pca", "zca", "pca-cor", "zca-cor", "cholesky"};
-  for (uint32_t i = 0; i < WHITEN_METHOD_COUNT; i++) assert_string_equal(model_method_name(i), NAMES[i]);
-  assert_null(model_method_name(WHITEN_METHOD_COUNT));
+  for (uint32_t i = 0; i < MODEL_METHODS; i++) assert_string_equal(model_method_name(i), NAMES[i]);
+  assert_null(model_method_name(MODEL_METHODS));
   assert_null(model_method_name(UINT32_MAX));
 }
 
@@ -415,10 +417,10 @@ TEST(stats_layout) {
   assert_same_double(double_at(blob, 48), 20.5);
   for (size_t i = 0; i < 3; i++) assert_same_double(double_at(blob, 56 + 8 * i), sample_moments().mean[i]);
   for (size_t i = 0; i < 6; i++) assert_same_double(double_at(blob, 80 + 8 * i), UPPER[i]);
-  assert_true(model_is_stats(blob, bytes) && !model_is_model(blob, bytes));
+  assert_true(moments_are_in(blob, bytes) && !model_is_model(blob, bytes));
   assert_int_equal(read_in_full(blob, bytes), STATUS_FOREIGN);
-  assert_int_equal(stats_size(1), 56 + 16);
-  assert_int_equal(stats_size(16384), 56 + 8 * 16384 + 8 * (uint64_t)16384 * 16385 / 2);
+  assert_int_equal(moments_size(1), 56 + 16);
+  assert_int_equal(moments_size(16384), 56 + 8 * 16384 + 8 * (uint64_t)16384 * 16385 / 2);
   free(blob);
 }
 
@@ -426,12 +428,12 @@ TEST(stats_round_trip) {
   size_t bytes;
   unsigned char *blob = write_sample_stats(&bytes);
   struct moments m = sample_moments();
-  struct stats_header h;
+  struct moments_header h;
   double mean[3], cross[9];
   memset(cross, 0x7f, sizeof cross);
-  assert_int_equal(stats_read(blob, bytes, &h), STATUS_OK);
+  assert_int_equal(moments_read(blob, bytes, &h), STATUS_OK);
   assert_true(h.size == bytes && h.d == 3 && h.n == 17 && h.weight == 20.5);
-  stats_unpack(blob, &h, mean, cross);
+  moments_unpack(blob, &h, mean, cross);
   assert_memory_equal(mean, m.mean, sizeof mean);
   assert_memory_equal(cross, m.cross, sizeof cross);
   free(blob);
@@ -506,7 +508,7 @@ TEST(model_random_bytes) {
   for (int i = 0; i < 20000; i++) {
     size_t bytes;
     int is_stats = i % 2;
-    unsigned char *blob = is_stats ? write_sample_stats(&bytes) : write_sample(WHITEN_PCA, MODEL_SCALES, &bytes);
+    unsigned char *blob = is_stats ? write_sample_stats(&bytes) : write_sample(MODEL_PCA, MODEL_SCALES, &bytes);
     for (size_t change = 1 + random_below(&r, 4); change > 0; change--)
       blob[32 + random_below(&r, bytes - 32)] = (unsigned char)random_bits(&r);
     if (random_below(&r, 8)) rehash(blob, bytes);

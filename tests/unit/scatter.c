@@ -1,10 +1,10 @@
 /*
 ** core/scatter: against two passes in long double; the same bits from any number of threads, and against the order of
-** summation that kernel.h gives; matrices of every shape, from less than a tile to more than one job; faults.
+** summation that core/simd/simd.h gives; matrices of every shape, from less than a tile to more than one job; faults.
 */
 #include "core/scatter.h"
 
-#include "core/kernel.h"
+#include "core/simd/simd.h"
 #include "faulty_memory.h"
 
 enum { ROWS = 70, DIM = 450 }; /* 19 panels of 24 columns, the last one part full: three jobs for the largest */
@@ -91,7 +91,7 @@ TEST(scatter_in_its_order) {
   fill(&r, dim, SCATTER_DOUBLE);
   assert_int_equal(run(dim, SCATTER_DOUBLE, ROWS, 3, sums), STATUS_OK);
 #if !defined(FP_FAST_FMA) && !defined(__aarch64__)
-  if (strcmp(kernel->name, "portable") == 0) return; /* rounds each product */
+  if (strcmp(simd->name, "portable") == 0) return; /* rounds each product */
 #endif
   for (size_t i = 0; i < dim; i++)
     for (size_t j = i; j < dim; j++) {

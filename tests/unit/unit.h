@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-#include "core/kernel.h"
+#include "core/simd/simd.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -117,8 +117,8 @@ static inline void check_same_double(double actual, double expected, const char 
 #define UNIT_MAIN(...) \
   int main(void) { \
     const struct CMUnitTest tests[] = {__VA_ARGS__}; \
-    if (!kernel_choose(getenv("WHITEN_KERNEL"))) return fprintf(stderr, "no such kernel\n"), 2; \
-    printf("# WHITEN_SEED=%llu WHITEN_KERNEL=%s\n", (unsigned long long)random_seed(), kernel->name); \
+    if (!simd_choose(getenv("WHITEN_KERNEL"))) return fprintf(stderr, "no such kernel\n"), 2; \
+    printf("# WHITEN_SEED=%llu WHITEN_KERNEL=%s\n", (unsigned long long)random_seed(), simd->name); \
     fflush(stdout); \
     return cmocka_run_group_tests(tests, NULL, NULL); \
   }

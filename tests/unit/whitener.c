@@ -6,7 +6,7 @@
 
 #include <float.h>
 
-#include "core/kernel.h"
+#include "core/simd/simd.h"
 #include "faulty_memory.h"
 
 #define MAX 101
@@ -14,11 +14,11 @@
 static double mean[MAX], eigenvalues[MAX], rows[MAX], columns[MAX];
 static float matrix[MAX * MAX], back[MAX * MAX];
 
-static const enum whiten_method METHODS[] = {WHITEN_PCA, WHITEN_PCA_COR, WHITEN_ZCA, WHITEN_ZCA_COR,
-                                             WHITEN_CHOLESKY};
+static const enum model_method METHODS[] = {MODEL_PCA, MODEL_PCA_COR, MODEL_ZCA, MODEL_ZCA_COR,
+                                             MODEL_CHOLESKY};
 
-static int keeps_d(enum whiten_method method) {
-  return method == WHITEN_ZCA || method == WHITEN_ZCA_COR || method == WHITEN_CHOLESKY;
+static int keeps_d(enum model_method method) {
+  return method == MODEL_ZCA || method == MODEL_ZCA_COR || method == MODEL_CHOLESKY;
 }
 
 static void fill(struct random *r) {
@@ -35,7 +35,7 @@ static void fill(struct random *r) {
 }
 
 /* The BLOB of a model of the arrays above; the caller frees it. */
-static unsigned char *write_model(enum whiten_method method, uint32_t d, uint32_t k, uint32_t flags,
+static unsigned char *write_model(enum model_method method, uint32_t d, uint32_t k, uint32_t flags,
                                   size_t *bytes) {
   uint32_t how = flags & MODEL_IMPORTED ? 0 : keeps_d(method) ? MODEL_INVERSE : MODEL_SCALES;
   struct model m = {.header = {.d = d,
@@ -58,7 +58,7 @@ static unsigned char *write_model(enum whiten_method method, uint32_t d, uint32_
   return blob;
 }
 
-static void begin(struct whitener *w, enum whiten_method method, uint32_t d, uint32_t k, uint32_t flags) {
+static void begin(struct whitener *w, enum model_method method, uint32_t d, uint32_t k, uint32_t flags) {
   size_t bytes;
   unsigned char *blob = write_model(method, d, k, flags, &bytes);
   assert_int_equal(whitener_init(w, blob, bytes, &faulty_memory), STATUS_OK);
@@ -91,7 +91,7 @@ TEST(whitener_apply_to_the_bit) {
     for (size_t b = is_quick() ? a : 0; b <= a; b++) {
       struct whitener w;
       fill(&r);
-      begin(&w, WHITEN_PCA, DIMS[a], DIMS[b], 0);
+      begin(&w, MODEL_PCA, DIMS[a], DIMS[b], 0);
       for (size_t i = 0; i < DIMS[a]; i++) x[i] = (float)(mean[i] + random_normal(&r));
       memcpy(bytes + 1, x, sizeof x);
       y[DIMS[b]] = 77;
@@ -114,7 +114,7 @@ TEST(whitener_apply_rows_to_the_bit) {
         size_t d = DIMS[c][0], m = DIMS[c][1], index;
         struct whitener w;
         fill(&r);
-        begin(&w, WHITEN_PCA, DIMS[c][0], DIMS[c][1], flags);
+        begin(&w, MODEL_PCA, DIMS[c][0], DIMS[c][1], flags);
         for (size_t i = 0; i < count * d; i++) x[i] = (float)random_normal(&r);
         y[count * m] = 77;
         for (size_t i = 0; i < count; i++) whitener_shift(&w, x + i * d, all + i * d);
@@ -135,7 +135,7 @@ TEST(whitener_subtracts_in_float64) {
   size_t index;
   mean[0] = 16777216.25;
   matrix[0] = 1;
-  begin(&w, WHITEN_PCA, 1, 1, 0);
+  begin(&w, MODEL_PCA, 1, 1, 0);
   assert_int_equal(whitener_apply(&w, (float[]){16777216}, shifted, y, &index), STATUS_OK);
   assert_same_float(y[0], -0.25);
   end(&w);
@@ -147,7 +147,7 @@ TEST(whitener_normalize) {
   float x[20], y[20], raw[20], shifted[20];
   size_t index;
   fill(&r);
-  begin(&w, WHITEN_ZCA, 20, 12, MODEL_NORMALIZE);
+  begin(&w, MODEL_ZCA, 20, 12, MODEL_NORMALIZE);
   for (int repeat = 0; repeat < 100; repeat++) {
     double norm = 0, square = 0;
     for (size_t i = 0; i < 20; i++) x[i] = (float)random_normal(&r);
@@ -162,11 +162,11 @@ TEST(whitener_normalize) {
   }
   for (size_t i = 0; i < 20; i++) mean[i] = (float)mean[i];
   end(&w);
-  begin(&w, WHITEN_ZCA, 20, 12, MODEL_NORMALIZE);
+  begin(&w, MODEL_ZCA, 20, 12, MODEL_NORMALIZE);
   for (size_t i = 0; i < 20; i++) x[i] = (float)mean[i]; /* becomes zero, which has no direction */
   assert_int_equal(whitener_apply(&w, x, shifted, y, &index), STATUS_NO_VARIANCE);
   end(&w);
-  begin(&w, WHITEN_ZCA, 20, 12, 0);
+  begin(&w, MODEL_ZCA, 20, 12, 0);
   assert_int_equal(whitener_apply(&w, x, shifted, y, &index), STATUS_OK);
   for (size_t j = 0; j < 20; j++) assert_near(y[j], 0, 0);
   end(&w);
@@ -180,7 +180,7 @@ TEST(whitener_not_finite) {
   size_t index = 99;
   fill(&r);
   for (uint32_t flags = 0; flags <= MODEL_NORMALIZE; flags++) {
-    begin(&w, WHITEN_PCA, 20, 17, flags);
+    begin(&w, MODEL_PCA, 20, 17, flags);
     for (size_t at = 0; at < 20; at++)
       for (size_t b = 0; b < COUNT(BAD); b++) {
         x[at] = float_of(BAD[b]);
@@ -192,7 +192,7 @@ TEST(whitener_not_finite) {
   }
   memset(matrix, 0, sizeof matrix);
   matrix[2] = 10; /* y_2 = 10 x_0 */
-  begin(&w, WHITEN_PCA, 3, 3, 0);
+  begin(&w, MODEL_PCA, 3, 3, 0);
   assert_int_equal(whitener_apply(&w, (float[]){FLT_MAX, 0, 0}, shifted, y, &index), STATUS_OVERFLOW);
   assert_int_equal(index, 2);
   end(&w);
@@ -237,10 +237,10 @@ TEST(whitener_invert_refuses) {
   float x[3], aligned[3];
   size_t index = 99;
   fill(&r);
-  begin(&w, WHITEN_PCA, 3, 2, MODEL_IMPORTED);
+  begin(&w, MODEL_PCA, 3, 2, MODEL_IMPORTED);
   assert_int_equal(whitener_prepare_inverse(&w), STATUS_NO_INVERSE);
   end(&w);
-  begin(&w, WHITEN_PCA, 3, 2, MODEL_IMPORTED | MODEL_INVERSE);
+  begin(&w, MODEL_PCA, 3, 2, MODEL_IMPORTED | MODEL_INVERSE);
   assert_int_equal(whitener_prepare_inverse(&w), STATUS_OK);
   assert_int_equal(whitener_invert(&w, (float[]){NAN, 0}, aligned, x, &index), STATUS_OVERFLOW);
   assert_int_equal(index, 0);
@@ -248,7 +248,7 @@ TEST(whitener_invert_refuses) {
   end(&w);
   memset(back, 0, sizeof back);
   back[1] = 1; /* x_1 = mean_1 + y_0 */
-  begin(&w, WHITEN_PCA, 3, 2, MODEL_IMPORTED | MODEL_INVERSE);
+  begin(&w, MODEL_PCA, 3, 2, MODEL_IMPORTED | MODEL_INVERSE);
   assert_int_equal(whitener_prepare_inverse(&w), STATUS_OK);
   assert_int_equal(whitener_invert(&w, (float[]){FLT_MAX, 0}, aligned, x, &index), STATUS_OVERFLOW);
   assert_int_equal(index, 1);
@@ -297,7 +297,7 @@ TEST(whitener_explained_and_condition) {
   assert_int_equal(whitener_init(&w, blob, model_size(&m.header), &faulty_memory), STATUS_OK);
   assert_near(whitener_condition(&w), 5 / 4.0, 1e-16);
   end(&w);
-  begin(&w, WHITEN_PCA, 5, 3, MODEL_IMPORTED);
+  begin(&w, MODEL_PCA, 5, 3, MODEL_IMPORTED);
   assert_true(isnan(whitener_explained(&w)) && isnan(whitener_condition(&w)));
   end(&w);
 }
@@ -306,7 +306,7 @@ TEST(whitener_refuses_damage) {
   size_t bytes;
   struct random r = {random_seed() + 7};
   fill(&r);
-  unsigned char *blob = write_model(WHITEN_ZCA, 3, 2, 0, &bytes);
+  unsigned char *blob = write_model(MODEL_ZCA, 3, 2, 0, &bytes);
   for (size_t i = 0; i < bytes; i++) {
     struct whitener w;
     blob[i] ^= 0x10;
@@ -318,14 +318,14 @@ TEST(whitener_refuses_damage) {
   }
   free(blob);
   matrix[1] = NAN; /* under a right hash */
-  blob = write_model(WHITEN_PCA, 3, 2, 0, &bytes);
+  blob = write_model(MODEL_PCA, 3, 2, 0, &bytes);
   struct whitener w;
   assert_int_equal(whitener_init(&w, blob, bytes, &faulty_memory), STATUS_NOT_FINITE);
   end(&w);
   free(blob);
 }
 
-static enum whiten_method faulty_method;
+static enum model_method faulty_method;
 
 static enum status whitener_once(void) {
   struct whitener w;

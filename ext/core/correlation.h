@@ -1,0 +1,24 @@
+/* Correlations of pairs of numbers, which judge a similarity: Pearson and Spearman. */
+#ifndef WHITEN_CORE_CORRELATION_H
+#define WHITEN_CORE_CORRELATION_H
+
+#include "core/base.h"
+
+/* Pairs (x, y) of a correlation. Zeroed = empty; owned: pairs. */
+struct pair {
+  double x, y;
+};
+struct pairs {
+  const struct memory *mem;
+  size_t count, capacity;
+  struct pair *pairs;
+};
+enum status pairs_add(struct pairs *p, double x, double y, const struct memory *mem);
+void pairs_clear(struct pairs *p);
+/* Linear correlation by the corrected two-pass formula (Chan, Golub & LeVeque 1983, eq. 1.7); NaN when fewer than two
+** pairs or one side is constant. */
+double pairs_pearson(const struct pairs *p);
+/* Correlation of the ranks, ties averaged; overwrites the pairs. NaN as above. */
+double pairs_spearman(struct pairs *p);
+
+#endif

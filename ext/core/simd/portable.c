@@ -1,0 +1,171 @@
+/* The reference variant, in plain C: the others must give its bits. fmaf is exact on every machine, if slow on those
+** that have no instruction for it. */
+#include <math.h>
+#include <string.h>
+
+#include "core/simd/variants.h"
+
+#define LANES 32
+
+static float load(const void *p, size_t i) {
+  float x;
+  memcpy(&x, (const unsigned char *)p + 4 * i, sizeof x);
+  return x;
+}
+
+static double fold(const float lane[LANES]) {
+  double sum[LANES];
+  for (int i = 0; i < LANES; i++) sum[i] = lane[i];
+  for (int step = LANES / 2; step > 0; step /= 2)
+    for (int i = 0; i < step; i++) sum[i] += sum[i + step];
+  return sum[0];
+}
+
+/* The lanes at element i: of the whole group, or of what is left of it, padded with zeros. */
+static void load_group(float group[LANES], size_t n, const void *a, size_t i) {
+  size_t left = n - i;
+  memcpy(group, (const unsigned char *)a + 4 * i, 4 * (left < LANES ? left : LANES));
+  if (left < LANES) memset(group + left, 0, 4 * (LANES - left));
+}
+
+static double dot(size_t n, const void *a, const void *b) {
+  float lane[LANES] = {0}, x[LANES], y[LANES];
+  for (size_t i = 0; i < n; i += LANES) {
+    load_group(x, n, a, i);
+    load_group(y, n, b, i);
+    for (int j = 0; j < LANES; j++) lane[j] = fmaf(x[j], y[j], lane[j]);
+  }
+  return fold(lane);
+}
+
+static void dot2(size_t n, const void *a, const void *b, double out[2]) {
+  out[0] = dot(n, a, b);
+  out[1] = dot(n, b, b);
+}
+
+static double l2sq(size_t n, const void *a, const void *b) {
+  float lane[LANES] = {0}, x[LANES], y[LANES];
+  for (size_t i = 0; i < n; i += LANES) {
+    load_group(x, n, a, i);
+    load_group(y, n, b, i);
+    for (int j = 0; j < LANES; j++) lane[j] = fmaf(x[j] - y[j], x[j] - y[j], lane[j]);
+  }
+  return fold(lane);
+}
+
+/* Nonzero in bit 31 when x is NaN or infinite: adding one to an exponent of all ones carries. */
+static uint32_t not_finite(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  return (bits & 0x7fffffffu) + 0x00800000u;
+}
+
+static int is_finite(size_t n, const void *x) {
+  uint32_t bad = 0;
+  for (size_t i = 0; i < n; i++) bad |= not_finite(load(x, i));
+  return !(bad >> 31);
+}
+
+static int add(size_t n, double *acc, const void *x) {
+  uint32_t bad = 0;
+  for (size_t i = 0; i < n; i++) {
+    acc[i] += load(x, i);
+    bad |= not_finite(load(x, i));
+  }
+  return !(bad >> 31);
+}
+
+static int add_weighted(size_t n, double *acc, const void *x, double weight) {
+  uint32_t bad = 0;
+  for (size_t i = 0; i < n; i++) {
+    acc[i] += weight * load(x, i);
+    bad |= not_finite(load(x, i));
+  }
+  return !(bad >> 31);
+}
+
+static void shift(size_t n, const void *x, const double *mean, float *out) {
+  for (size_t i = 0; i < n; i++) out[i] = (float)(load(x, i) - mean[i]);
+}
+
+static void widen(size_t n, const void *x, const double *mean, double scale, double *out) {
+  for (size_t i = 0; i < n; i++) out[i] = scale * (load(x, i) - mean[i]);
+}
+
+static void transform(size_t n, size_t m, const float *x, const float *panels, float *y) {
+  for (size_t first = 0; first < m; first += PANEL_WIDTH) {
+    float acc[PANEL_WIDTH] = {0};
+    size_t columns = m - first < PANEL_WIDTH ? m - first : PANEL_WIDTH, width = (columns + 15) / 16 * 16;
+    const float *panel = panels + n * first;
+    for (size_t i = 0; i < n; i++, panel += width)
+      for (size_t j = 0; j < columns; j++) acc[j] = fmaf(x[i], panel[j], acc[j]);
+    memcpy(y + first, acc, columns * sizeof *acc);
+  }
+}
+
+static void transform_group(size_t rows, size_t n, size_t columns, const float *x, const float *panel, float *y,
+                            size_t stride) {
+  float acc[GROUP_ROWS][PANEL_WIDTH] = {{0}};
+  size_t width = (columns + 15) / 16 * 16;
+  for (size_t i = 0; i < n; i++, panel += width)
+    for (size_t r = 0; r < rows; r++)
+      for (size_t j = 0; j < columns; j++) acc[r][j] = fmaf(x[r * n + i], panel[j], acc[r][j]);
+  for (size_t r = 0; r < rows; r++) memcpy(y + r * stride, acc[r], columns * sizeof **acc);
+}
+
+static void transform_block(size_t rows, size_t n, size_t m, const float *x, const float *panels, float *y,
+                            size_t stride) {
+  for (size_t first = 0; first < m; first += PANEL_WIDTH)
+    for (size_t r = 0; r < rows; r += GROUP_ROWS)
+      transform_group(rows - r < GROUP_ROWS ? rows - r : GROUP_ROWS, n,
+                      m - first < PANEL_WIDTH ? m - first : PANEL_WIDTH, x + r * n, panels + n * first,
+                      y + r * stride + first, stride);
+}
+
+#if defined(FP_FAST_FMA) || defined(__aarch64__) /* clang does not say so of ARM64 */
+#define CHAIN(a, b, sum) fma(a, b, sum)
+#else
+#define CHAIN(a, b, sum) ((a) * (b) + (sum))
+#endif
+#if defined(FP_FAST_FMAF) || defined(__aarch64__)
+#define CHAIN_SINGLE(a, b, sum) fmaf(a, b, sum)
+#else
+#define CHAIN_SINGLE(a, b, sum) ((a) * (b) + (sum))
+#endif
+
+enum { PART = 4 }; /* a tile in parts of 4 x 4, which fit the registers */
+
+static void scatter(size_t rows, const double *a, const double *b, const double *u, const double *v, double *sums,
+                    size_t stride) {
+  for (size_t i = 0; i < GROUP_ROWS; i += PART)
+    for (size_t j = 0; j < SCATTER_WIDTH; j += PART) {
+      double acc[PART][PART] = {{0}};
+      for (size_t r = 0; r < rows; r++)
+        for (size_t f = 0; f < PART; f++)
+          for (size_t g = 0; g < PART; g++)
+            acc[f][g] = CHAIN(a[r * SCATTER_WIDTH + i + f], b[r * SCATTER_WIDTH + j + g], acc[f][g]);
+      for (size_t f = 0; f < PART; f++)
+        for (size_t g = 0; g < PART; g++) sums[(i + f) * stride + j + g] += acc[f][g] + u[i + f] * v[j + g];
+    }
+}
+
+static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v, double *sums,
+                           size_t stride) {
+  for (size_t i = 0; i < GROUP_ROWS; i += PART)
+    for (size_t j = 0; j < SCATTER_WIDTH_SINGLE; j += PART) {
+      float acc[PART][PART] = {{0}};
+      for (size_t r = 0; r < rows; r++)
+        for (size_t f = 0; f < PART; f++)
+          for (size_t g = 0; g < PART; g++)
+            acc[f][g] =
+                CHAIN_SINGLE(a[r * SCATTER_WIDTH_SINGLE + i + f], b[r * SCATTER_WIDTH_SINGLE + j + g], acc[f][g]);
+      for (size_t f = 0; f < PART; f++)
+        for (size_t g = 0; g < PART; g++) sums[(i + f) * stride + j + g] += (double)acc[f][g] + u[i + f] * v[j + g];
+    }
+}
+
+const struct simd simd_portable = {
+    .name = "portable", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
+    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
+    .transform_block = transform_block, .scatter = scatter, .scatter_single = scatter_single,
+};

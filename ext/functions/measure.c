@@ -1,0 +1,111 @@
+/* mean_cosine, isotropy: aggregates over vectors; spearman, pearson: aggregates over pairs of numbers. */
+#include <math.h>
+
+#include "core/correlation.h"
+#include "core/space.h"
+#include "functions/moments.h"
+
+enum { SPEARMAN, PEARSON };
+
+struct mean_cosine_group {
+  struct group group;
+  struct mean_cosine cosine;
+};
+
+/* mean_cosine(v) */
+static void mean_cosine_step(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  struct vector v;
+  enum status rc = STATUS_OK;
+  struct mean_cosine_group *state = group_of(&call, sizeof *state);
+  if (state == NULL || any_null(argc, argv) || vector_read(&call, argv[0], "v", &v)) return;
+  struct mean_cosine *cosine = &state->cosine;
+  if (cosine->mem == NULL) rc = mean_cosine_init(cosine, v.dim, &sqlite_memory);
+  if (rc == STATUS_OK && cosine->dim != v.dim)
+    fail_dim(&call, "v", v.dim, cosine->dim, " as in the rows before");
+  else if (rc == STATUS_OK)
+    rc = mean_cosine_add(cosine, v.data);
+  if (rc == STATUS_NOT_FINITE)
+    fail_not_finite(&call, "v", v.dim, v.data);
+  else if (rc)
+    fail_status(&call, rc);
+  vector_free(&v);
+}
+
+static void mean_cosine_final(sqlite3_context *context) {
+  struct call call = call_of(context);
+  struct mean_cosine_group *state = group_ended(&call);
+  if (state == NULL) return;
+  result_double(&call, mean_cosine_value(&state->cosine));
+  mean_cosine_clear(&state->cosine);
+}
+
+struct isotropy_group {
+  struct group group;
+  struct moments moments;
+};
+
+/* isotropy(v) */
+static void isotropy_step(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  struct vector v;
+  struct isotropy_group *state = group_of(&call, sizeof *state);
+  if (state == NULL || any_null(argc, argv) || vector_read(&call, argv[0], "v", &v)) return;
+  moments_add_row(&call, &state->moments, SCATTER_DOUBLE, &v, 1);
+  vector_free(&v);
+}
+
+static void isotropy_final(sqlite3_context *context) {
+  struct call call = call_of(context);
+  struct isotropy_group *state = group_ended(&call);
+  if (state == NULL) return;
+  if (state->moments.rows > 0 && moments_flush(&state->moments) != STATUS_OK)
+    fail_nomem(&call);
+  else
+    result_double(&call, state->moments.rows > 0 ? space_isoscore(&state->moments) : NAN);
+  moments_clear(&state->moments);
+}
+
+struct correlation_group {
+  struct group group;
+  struct pairs pairs;
+};
+
+static int read_number(struct call *call, sqlite3_value *value, const char *argument, double *number) {
+  int type = sqlite3_value_type(value);
+  *number = sqlite3_value_double(value);
+  if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
+    fail_type(call, argument, sqlite3_value_type(value), "a number");
+  else if (isinf(*number))
+    fail(call, "%s is %!.15g, expected a finite number", argument, *number);
+  return call->failed;
+}
+
+/* spearman(x, y), pearson(x, y) */
+static void correlation_step(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  double x, y;
+  struct correlation_group *state = group_of(&call, sizeof *state);
+  if (state == NULL || any_null(argc, argv)) return;
+  if (read_number(&call, argv[0], "x", &x) || read_number(&call, argv[1], "y", &y)) return;
+  if (pairs_add(&state->pairs, x, y, &sqlite_memory) != STATUS_OK) fail_nomem(&call);
+}
+
+static void correlation_final(sqlite3_context *context) {
+  struct call call = call_of(context);
+  struct correlation_group *state = group_ended(&call);
+  if (state == NULL) return;
+  if (!is_interrupted(context))
+    result_double(&call, call_variant(&call) == SPEARMAN ? pairs_spearman(&state->pairs) : pairs_pearson(&state->pairs));
+  pairs_clear(&state->pairs);
+}
+
+#define AGGREGATE(NAME, ARGS, VARIANT, STEP, FINAL) \
+  { .name = NAME, .min_args = ARGS, .max_args = ARGS, .flags = FUNCTION_PURE, .variant = VARIANT, .step = STEP, .final = FINAL }
+
+const struct function measure_functions[] = {
+    AGGREGATE("mean_cosine", 1, 0, mean_cosine_step, mean_cosine_final),
+    AGGREGATE("isotropy", 1, 0, isotropy_step, isotropy_final),
+    AGGREGATE("spearman", 2, SPEARMAN, correlation_step, correlation_final),
+    AGGREGATE("pearson", 2, PEARSON, correlation_step, correlation_final),
+    {.name = NULL}};

@@ -1,0 +1,217 @@
+/* whiten_model, whiten_apply, whiten_inverse, whiten_info, whiten_kernel, whiten_bias, whiten_import: what is done with
+** a model. */
+#include "core/solve.h"
+
+#include <math.h>
+
+#include "host/connection.h"
+#include "host/value.h"
+
+/* whiten_model(model) */
+static void whiten_model(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  (void)argc;
+  struct shared_model *model = model_argument(&call, argv[0]);
+  if (model != NULL) result_model(&call, model);
+  model_release(model);
+}
+
+/* One vector through the model. */
+static void apply(struct call *call, const struct whitener *w, const struct vector *v) {
+  size_t m = w->header.m, index;
+  float *y = result_buffer(call, m), *shifted = y ? result_buffer(call, w->header.d) : NULL;
+  enum status rc = shifted ? whitener_apply(w, v->data, shifted, y, &index) : STATUS_NOMEM;
+  sqlite3_free(shifted);
+  if (rc == STATUS_OVERFLOW && !fail_not_finite(call, "v", v->dim, v->data)) fail_overflow(call, "the result", index);
+  if (rc == STATUS_OK)
+    result_vector(call, y, m);
+  else
+    sqlite3_free(y);
+}
+
+static void invert(struct call *call, struct whitener *w, const struct vector *v) {
+  enum status rc = whitener_prepare_inverse(w);
+  if (rc == STATUS_NO_INVERSE) {
+    fail(call, "model is without an inverse, expected one whose kernel has independent columns");
+    return;
+  }
+  size_t d = w->header.d, index;
+  float *x = rc ? NULL : result_buffer(call, d), *aligned = x ? result_buffer(call, w->header.m) : NULL;
+  rc = aligned ? whitener_invert(w, v->data, aligned, x, &index) : STATUS_NOMEM;
+  sqlite3_free(aligned);
+  if (rc == STATUS_NOMEM) fail_nomem(call);
+  if (rc == STATUS_OVERFLOW && !fail_not_finite(call, "y", v->dim, v->data)) fail_overflow(call, "the result", index);
+  if (rc == STATUS_OK)
+    result_vector(call, x, d);
+  else
+    sqlite3_free(x);
+}
+
+enum { APPLY, INVERSE };
+
+/* whiten_apply(model, v), whiten_inverse(model, y) */
+static void transform(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  struct vector v;
+  int inverse = call_variant(&call) == INVERSE;
+  const char *argument = inverse ? "y" : "v";
+  (void)argc;
+  struct shared_model *model = model_argument(&call, argv[0]);
+  if (model == NULL) return;
+  if (sqlite3_value_type(argv[1]) != SQLITE_NULL && vector_argument(&call, argv, 1, argument, &v) == 0) {
+    struct whitener *w = &model->whitener;
+    size_t expected = inverse ? w->header.m : w->header.d;
+    if (v.dim != expected)
+      fail_dim(&call, argument, v.dim, expected, inverse ? ", what the model returns" : ", what the model takes");
+    else if (inverse)
+      invert(&call, w, &v);
+    else
+      apply(&call, w, &v);
+    vector_done(&call, 1, &v);
+  }
+  model_release(model);
+}
+
+static void append_warnings(sqlite3_str *json, const struct model_header *h) {
+  int first = 1;
+  if (!(h->flags & MODEL_IMPORTED) && h->ridge_added == 0 && h->weight < 10.0 * h->d) {
+    first = 0;
+    sqlite3_str_appendf(json,
+                        "\"n = %lld is below 10 d = %lld: the smaller eigenvalues are sampling error; use a smaller "
+                        "k or a ridge\"",
+                        (long long)h->n, (long long)h->d * 10);
+  }
+  if ((h->flags & MODEL_IMPORTED) && !(h->flags & MODEL_INVERSE))
+    sqlite3_str_appendf(json, "%s\"the columns of the kernel are dependent: whiten_inverse is not defined\"",
+                        first ? "" : ",");
+}
+
+/* ,"name":number, or null where it is not defined */
+static void append_number(sqlite3_str *json, const char *name, double value) {
+  if (isfinite(value))
+    sqlite3_str_appendf(json, ",\"%s\":%!.15g", name, value);
+  else
+    sqlite3_str_appendf(json, ",\"%s\":null", name);
+}
+
+static void append_info(sqlite3_str *json, const struct whitener *w) {
+  const struct model_header *h = &w->header;
+  int imported = (h->flags & MODEL_IMPORTED) != 0;
+  sqlite3_str_appendf(json, "{\"version\":1,\"method\":\"%s\",\"n\":%lld,\"d\":%u,\"k\":%u,\"rank\":%u",
+                      imported ? "import" : model_method_name(h->method), (long long)h->n, h->d, h->k, h->rank);
+  append_number(json, "explained", whitener_explained(w));
+  if (h->flags & MODEL_OAS) {
+    sqlite3_str_appendall(json, ",\"ridge\":\"oas\"");
+    append_number(json, "rho", h->rho);
+  } else {
+    append_number(json, "ridge", h->ridge);
+  }
+  append_number(json, "power", h->power);
+  sqlite3_str_appendf(json, ",\"remove\":%u,\"normalize\":%s", h->remove,
+                      h->flags & MODEL_NORMALIZE ? "true" : "false");
+  sqlite3_str_appendf(json, ",\"precision\":\"%s\"", h->flags & MODEL_SINGLE ? "single" : "double");
+  append_number(json, "condition", whitener_condition(w));
+  sqlite3_str_appendf(json, ",\"hash\":\"%016llx\",\"warnings\":[", (unsigned long long)h->hash);
+  append_warnings(json, h);
+  sqlite3_str_appendall(json, "]}");
+}
+
+/* whiten_info(model) */
+static void whiten_info(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  (void)argc;
+  struct shared_model *model = model_argument(&call, argv[0]);
+  if (model == NULL) return;
+  sqlite3_str *json = sqlite3_str_new(NULL); /* of no connection: its length limit is for the result */
+  append_info(json, &model->whitener);
+  size_t bytes = (size_t)sqlite3_str_length(json);
+  char *text = sqlite3_str_finish(json);
+  if (text == NULL)
+    fail_nomem(&call);
+  else
+    result_json(&call, text, bytes);
+  model_release(model);
+}
+
+enum { KERNEL, BIAS };
+
+/* whiten_kernel(model), whiten_bias(model) */
+static void export(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  (void)argc;
+  struct shared_model *model = model_argument(&call, argv[0]);
+  if (model == NULL) return;
+  const struct whitener *w = &model->whitener;
+  int bias = call_variant(&call) == BIAS;
+  size_t count = bias ? w->header.d : (size_t)w->header.d * w->header.m;
+  float *out = result_buffer(&call, count);
+  if (out != NULL) {
+    if (bias)
+      whitener_copy_bias(w, out);
+    else
+      whitener_copy_kernel(w, out);
+    result_vector(&call, out, count);
+  }
+  model_release(model);
+}
+
+/* A BLOB of float32 of any length, or JSON; 0 on success. */
+static int read_matrix(struct call *call, sqlite3_value *value, struct vector *v) {
+  *v = (struct vector){0};
+  if (sqlite3_value_type(value) == SQLITE_TEXT) return vector_read(call, value, "kernel", v);
+  if (sqlite3_value_type(value) != SQLITE_BLOB) {
+    fail_type(call, "kernel", sqlite3_value_type(value), "a BLOB of d x k float32, row-major");
+    return call->failed;
+  }
+  v->data = sqlite3_value_blob(value);
+  size_t bytes = (size_t)sqlite3_value_bytes(value);
+  v->dim = bytes / 4;
+  if (bytes == 0 || bytes % 4 != 0)
+    fail(call, "kernel is a BLOB of %lld bytes, expected a positive multiple of 4", (long long)bytes);
+  else if (v->data == NULL)
+    fail_nomem(call);
+  return call->failed;
+}
+
+static void import(struct call *call, const struct vector *kernel, const struct vector *bias) {
+  size_t d = bias->dim, k = kernel->dim / d;
+  void *blob = NULL;
+  uint64_t size;
+  if (kernel->dim % d != 0 || k < 1 || k > d)
+    fail(call, "kernel has %lld elements, expected a multiple of %lld (the elements of bias) up to %lld",
+         (long long)kernel->dim, (long long)d, (long long)(d * d));
+  if (call->failed || fail_not_finite(call, "kernel", kernel->dim, kernel->data) ||
+      fail_not_finite(call, "bias", d, bias->data))
+    return;
+  enum status rc = solve_import(d, k, kernel->data, bias->data, &sqlite_memory, &blob, &size);
+  if (rc == STATUS_OK)
+    sqlite3_result_blob64(call->context, blob, size, sqlite3_free);
+  else
+    fail_status(call, rc);
+}
+
+/* whiten_import(kernel, bias) */
+static void whiten_import_call(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  struct vector kernel, bias;
+  if (any_null(argc, argv) || read_matrix(&call, argv[0], &kernel)) return;
+  if (vector_read(&call, argv[1], "bias", &bias) == 0) {
+    import(&call, &kernel, &bias);
+    vector_free(&bias);
+  }
+  vector_free(&kernel);
+}
+
+#define SCALAR(NAME, ARGS, VARIANT, CALL) \
+  { .name = NAME, .min_args = ARGS, .max_args = ARGS, .flags = FUNCTION_PURE, .variant = VARIANT, .call = CALL }
+
+const struct function model_functions[] = {
+    SCALAR("whiten_model", 1, 0, whiten_model),
+    SCALAR("whiten_apply", 2, APPLY, transform),
+    SCALAR("whiten_inverse", 2, INVERSE, transform),
+    {.name = "whiten_info", .min_args = 1, .max_args = 1, .flags = FUNCTION_PURE | SQLITE_RESULT_SUBTYPE,
+     .call = whiten_info},
+    SCALAR("whiten_kernel", 1, KERNEL, export),
+    SCALAR("whiten_bias", 1, BIAS, export),
+    SCALAR("whiten_import", 2, 0, whiten_import_call),
+    {.name = NULL}};

@@ -1,0 +1,142 @@
+/* whiten_stats, whiten_merge: aggregates that gather moments and join them; whiten_solve: the model from them. */
+#include "functions/moments.h"
+
+#include <math.h>
+
+#include "functions/options.h"
+#include "host/connection.h"
+
+struct stats {
+  struct group group;
+  struct moments moments;
+};
+
+void moments_add_row(struct call *call, struct moments *moments, enum scatter_precision precision,
+                     const struct vector *v, double weight) {
+  enum status rc = STATUS_OK;
+  if (moments->mem == NULL) rc = moments_init(moments, v->dim, precision, call->connection->cores, &sqlite_memory);
+  if (rc == STATUS_DIM) {
+    fail_dim_of_moments(call, v->dim);
+    return;
+  }
+  if (rc == STATUS_OK && moments->dim != v->dim)
+    fail_dim(call, "v", v->dim, moments->dim, " as in the rows before");
+  else if (rc == STATUS_OK && weight > 0)
+    rc = moments_add(moments, v->data, weight);
+  if (rc == STATUS_NOT_FINITE || (rc == STATUS_OK && !(weight > 0)))
+    fail_not_finite(call, "v", v->dim, v->data);
+  else if (rc)
+    fail_status(call, rc);
+}
+
+/* whiten_stats(v [, weight]) */
+static void step(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  struct vector v;
+  double weight = 1;
+  struct stats *stats = group_of(&call, sizeof *stats);
+  if (stats == NULL || any_null(argc, argv)) return;
+  if ((argc < 2 || number_read(&call, argv[1], "weight", &weight) == 0) && vector_read(&call, argv[0], "v", &v) == 0) {
+    moments_add_row(&call, &stats->moments, SCATTER_DOUBLE, &v, weight);
+    vector_free(&v);
+  }
+  stats->group.failed = call.failed;
+}
+
+/* A weight may take a sum out of range; what is not finite shows on the diagonal, or in the mean. */
+static int moments_are_finite(const struct moments *m) {
+  double finite = 0;
+  for (size_t i = 0; i < m->dim; i++) finite += m->mean[i] * 0 + m->cross[i * m->dim + i] * 0;
+  return finite == 0;
+}
+
+static void return_stats(struct call *call, struct moments *moments) {
+  enum status rc = moments_flush(moments);
+  if (rc == STATUS_OK && isinf(moments->weight)) {
+    fail(call, "weight sums to %!.15g, expected a finite sum", moments->weight);
+    return;
+  }
+  if (rc == STATUS_OK && !moments_are_finite(moments)) {
+    fail(call, "the weighted sums are beyond float64, expected smaller weights");
+    return;
+  }
+  uint64_t size = moments_size(moments->dim);
+  void *blob = rc ? NULL : sqlite3_malloc64(size);
+  if (blob == NULL) {
+    fail_nomem(call);
+    return;
+  }
+  moments_write(moments, blob);
+  sqlite3_result_blob64(call->context, blob, size, sqlite3_free);
+}
+
+static void final(sqlite3_context *context) {
+  struct call call = call_of(context);
+  struct stats *stats = group_ended(&call);
+  if (stats == NULL) return;
+  if (stats->moments.rows > 0 && !stats->group.failed && !is_interrupted(context))
+    return_stats(&call, &stats->moments);
+  moments_clear(&stats->moments);
+}
+
+/* Joins a stats BLOB to moments, which are made if they are zeroed. 0 on success. */
+static int merge_blob(struct call *call, sqlite3_value *value, struct moments *moments) {
+  struct moments_header header = {0};
+  if (sqlite3_value_type(value) != SQLITE_BLOB) {
+    fail_type(call, "stats", sqlite3_value_type(value), "a stats BLOB from whiten_stats or whiten_merge");
+    return call->failed;
+  }
+  const void *blob = sqlite3_value_blob(value);
+  size_t bytes = (size_t)sqlite3_value_bytes(value), d;
+  enum status rc = blob == NULL && bytes > 0 ? STATUS_NOMEM : moments_read(blob, bytes, &header);
+  if (rc) {
+    fail_blob(call, "stats", rc, blob, bytes, header.size);
+    return call->failed;
+  }
+  d = header.d;
+  if (moments->mem == NULL) rc = moments_init(moments, d, SCATTER_DOUBLE, 1, &sqlite_memory);
+  if (rc == STATUS_DIM) return fail_blob(call, "stats", STATUS_HEADER, blob, bytes, header.size), call->failed;
+  if (rc == STATUS_OK && moments->dim != d) {
+    fail(call, "stats is of %lld dimensions, expected %lld as in the rows before", (long long)d,
+         (long long)moments->dim);
+    return call->failed;
+  }
+  double *mean = memory_array(&sqlite_memory, d * (d + 1), sizeof *mean);
+  if (mean == NULL) rc = STATUS_NOMEM;
+  if (rc == STATUS_OK) {
+    moments_unpack(blob, &header, mean, mean + d);
+    rc = moments_merge(moments, header.n, header.weight, mean, mean + d);
+  }
+  sqlite3_free(mean);
+  if (rc) fail_status(call, rc);
+  return call->failed;
+}
+
+/* whiten_merge(stats) */
+static void merge_step(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  struct stats *stats = group_of(&call, sizeof *stats);
+  if (stats != NULL && !any_null(argc, argv)) stats->group.failed = merge_blob(&call, argv[0], &stats->moments);
+}
+
+/* whiten_solve(stats [, k [, options]]) */
+static void whiten_solve(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  struct moments moments = {0};
+  struct solve_options options;
+  if (any_null(1, argv)) return;
+  if (merge_blob(&call, argv[0], &moments) == 0 &&
+      options_read(&call, argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL, moments.dim, &options) == 0) {
+    if (options.precision != SCATTER_DOUBLE)
+      fail(&call, "options.precision is single, expected double: the moments are summed already");
+    else
+      result_solved(&call, &moments, &options);
+  }
+  moments_clear(&moments);
+}
+
+const struct function moments_functions[] = {
+    {.name = "whiten_stats", .min_args = 1, .max_args = 2, .flags = FUNCTION_PURE, .step = step, .final = final},
+    {.name = "whiten_merge", .min_args = 1, .max_args = 1, .flags = FUNCTION_PURE, .step = merge_step, .final = final},
+    {.name = "whiten_solve", .min_args = 1, .max_args = 3, .flags = FUNCTION_PURE, .call = whiten_solve},
+    {.name = NULL}};

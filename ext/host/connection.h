@@ -1,0 +1,48 @@
+/*
+** Parsed models: shared by reference, cached per connection, handed around in SQL as pointers.
+**
+** Parsing a model checks every byte of it and lays its kernel out for the arithmetic; that happens once per connection.
+** SQLite's auxiliary data outlive a row only for literals and bound parameters, not for a sub-query, and never a
+** statement; so models are kept by the content hash in their header, the last MODELS_CACHED of them. A hash in a header
+** proves nothing about the bytes behind it: the first time a statement meets a BLOB, or finds it at another address, its
+** content is hashed again.
+*/
+#ifndef WHITEN_HOST_CONNECTION_H
+#define WHITEN_HOST_CONNECTION_H
+
+#include "core/whitener.h"
+#include "host/call.h"
+
+#define MODELS_CACHED 16
+
+/* A parsed model with its count of references: the cache, statements, handles, calls. */
+struct shared_model {
+  int references;
+  struct whitener whitener;
+};
+
+struct shared_model *model_retain(struct shared_model *model);
+void model_release(struct shared_model *model); /* NULL is fine */
+
+/* One per connection, with a reference per registered function. */
+struct connection {
+  int references;
+  struct shared_model *cached[MODELS_CACHED]; /* the most recently used first */
+  int64_t parsed;                             /* models parsed in full so far */
+  int cores;                                  /* that table-valued functions may use */
+};
+
+struct connection *connection_create(void);
+void connection_release(struct connection *connection);
+
+/* How many models the connection keeps. */
+int connection_models(const struct connection *connection);
+
+/* The model in a function's first argument, a BLOB or a handle; NULL after an error. The caller releases it. A literal
+** or bound model is looked at in the first row alone. */
+struct shared_model *model_argument(struct call *call, sqlite3_value *value);
+
+/* Returns the model as a handle; takes a reference of its own. */
+void result_model(struct call *call, struct shared_model *model);
+
+#endif
