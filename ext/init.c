@@ -33,8 +33,8 @@ static int register_function(sqlite3 *db, const struct function *f, struct conne
     if (binding == NULL) return SQLITE_NOMEM;
     *binding = (struct binding){f, connection};
     connection->references++;
-    int rc = f->value != NULL ? sqlite3_create_window_function(db, f->name, args, f->flags, binding, f->step, f->final,
-                                                               f->value, f->inverse, binding_free)
+    int rc = f->value != NULL ? sqlite3_create_window_function(db, f->name, args, f->flags, binding, f->step,
+                                                               f->final, f->value, f->inverse, binding_free)
                               : sqlite3_create_function_v2(db, f->name, args, f->flags, binding, f->call, f->step,
                                                            f->final, binding_free);
     if (rc != SQLITE_OK) return rc;
@@ -58,10 +58,10 @@ static int register_table(sqlite3 *db, const struct table_shape *shape, struct c
 
 static int register_all(sqlite3 *db, struct connection *connection, const char **name) {
   static const struct function *const FUNCTIONS[] = {embedding_functions, similarity_functions, pool_functions,
-                                                     model_functions,    fit_functions,        moments_functions,
+                                                     model_functions,     fit_functions,        moments_functions,
                                                      measure_functions,   config_functions};
-  static const struct table_shape *const TABLES[] = {&whiten_spectrum_table, &whiten_rows_table, &cosine_topk_table,
-                                                    &cosine_join_table};
+  static const struct table_shape *const TABLES[] = {&whiten_spectrum_table, &whiten_rows_table,
+                                                     &cosine_topk_table, &cosine_join_table};
   int rc = SQLITE_OK;
   for (size_t t = 0; t < sizeof FUNCTIONS / sizeof *FUNCTIONS; t++)
     for (const struct function *f = FUNCTIONS[t]; rc == SQLITE_OK && f->name != NULL; f++) {
@@ -105,13 +105,16 @@ int sqlite3_whiten_init(sqlite3 *db, char **error, const sqlite3_api_routines *a
     return SQLITE_ERROR;
   }
   if (!simd_found) {
-    *error = sqlite3_mprintf("whiten: WHITEN_KERNEL is '%s', expected 'portable', or 'avx2', 'avx512' or 'neon' where "
-                             "the CPU runs it", getenv("WHITEN_KERNEL"));
+    *error = sqlite3_mprintf(
+        "whiten: WHITEN_KERNEL is '%s', expected 'portable', or 'avx2', 'avx512' or 'neon' where "
+        "the CPU runs it",
+        getenv("WHITEN_KERNEL"));
     return SQLITE_ERROR;
   }
   int cores = threads_asked_for();
   if (cores < 0) {
-    *error = sqlite3_mprintf("whiten: WHITEN_THREADS is '%s', expected a positive integer", getenv("WHITEN_THREADS"));
+    *error = sqlite3_mprintf("whiten: WHITEN_THREADS is '%s', expected a positive integer",
+                             getenv("WHITEN_THREADS"));
     return SQLITE_ERROR;
   }
   cores = workers_cores(cores);

@@ -14,7 +14,9 @@ static void check(int rc, sqlite3 *db) {
   exit(1);
 }
 
-static void execute(sqlite3 *db, const char *sql) { check(sqlite3_exec(db, sql, NULL, NULL, NULL), db); }
+static void execute(sqlite3 *db, const char *sql) {
+  check(sqlite3_exec(db, sql, NULL, NULL, NULL), db);
+}
 
 static void print_query(sqlite3 *db, const char *sql) {
   sqlite3_stmt *stmt;

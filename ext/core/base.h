@@ -15,23 +15,23 @@
 
 enum status {
   STATUS_OK = 0,
-  STATUS_NOMEM,         /* an allocation failed */
-  STATUS_NOT_FINITE,    /* an input element is NaN or infinite */
-  STATUS_OVERFLOW,      /* a result does not fit its type */
-  STATUS_DIM,           /* dimensions disagree */
-  STATUS_NO_VARIANCE,   /* the rows have no direction with variance */
-  STATUS_RANK,          /* more components asked for than there are directions with variance */
-  STATUS_K_CHOLESKY,    /* cholesky takes no k and no remove */
-  STATUS_WEIGHT,        /* the weights sum to 1 or less: no unbiased covariance */
-  STATUS_SOLVER,        /* LAPACK did not converge, or the matrix is not positive definite */
-  STATUS_NO_INVERSE,    /* the model carries no inverse */
-  STATUS_FOREIGN,       /* not a BLOB of ours */
-  STATUS_VERSION,       /* a format version this build does not read */
-  STATUS_BYTE_ORDER,    /* written on a machine of the other byte order */
-  STATUS_TRUNCATED,     /* shorter or longer than its header says */
-  STATUS_HASH,          /* the content does not match its hash */
-  STATUS_HEADER,        /* a field of the header is out of range */
-  STATUS_DUPLICATE      /* two rows claim the same place */
+  STATUS_NOMEM,       /* an allocation failed */
+  STATUS_NOT_FINITE,  /* an input element is NaN or infinite */
+  STATUS_OVERFLOW,    /* a result does not fit its type */
+  STATUS_DIM,         /* dimensions disagree */
+  STATUS_NO_VARIANCE, /* the rows have no direction with variance */
+  STATUS_RANK,        /* more components asked for than there are directions with variance */
+  STATUS_K_CHOLESKY,  /* cholesky takes no k and no remove */
+  STATUS_WEIGHT,      /* the weights sum to 1 or less: no unbiased covariance */
+  STATUS_SOLVER,      /* LAPACK did not converge, or the matrix is not positive definite */
+  STATUS_NO_INVERSE,  /* the model carries no inverse */
+  STATUS_FOREIGN,     /* not a BLOB of ours */
+  STATUS_VERSION,     /* a format version this build does not read */
+  STATUS_BYTE_ORDER,  /* written on a machine of the other byte order */
+  STATUS_TRUNCATED,   /* shorter or longer than its header says */
+  STATUS_HASH,        /* the content does not match its hash */
+  STATUS_HEADER,      /* a field of the header is out of range */
+  STATUS_DUPLICATE    /* two rows claim the same place */
 };
 
 /* The allocator. `resize` and `release` accept NULL; `alloc` and `resize` return NULL when there is no memory.

@@ -19,7 +19,15 @@
 #include "core/base.h"
 
 /* Where the shared fields lie, and what their first 36 bytes are followed by is each format's own. */
-enum { BLOB_MAGIC = 0, BLOB_VERSION = 8, BLOB_ORDER = 12, BLOB_SIZE = 16, BLOB_HASH = 24, BLOB_D = 32, BLOB_OWN = 36 };
+enum {
+  BLOB_MAGIC = 0,
+  BLOB_VERSION = 8,
+  BLOB_ORDER = 12,
+  BLOB_SIZE = 16,
+  BLOB_HASH = 24,
+  BLOB_D = 32,
+  BLOB_OWN = 36
+};
 
 uint32_t blob_get32(const void *blob, size_t at);
 uint64_t blob_get64(const void *blob, size_t at);

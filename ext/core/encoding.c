@@ -45,9 +45,9 @@ static uint32_t shift_to_even(uint32_t value, int shift) {
 
 static int to_f16(float x, uint16_t *h) {
   uint32_t bits = to_bits(x), magnitude = bits & 0x7fffffffu, half;
-  if (magnitude >= 0x38800000u) {                 /* 2^-14: a normal number of binary16 */
+  if (magnitude >= 0x38800000u) { /* 2^-14: a normal number of binary16 */
     half = shift_to_even(magnitude - 0x38000000u, 13);
-  } else if (magnitude >= 0x33000000u) {          /* 2^-25: rounds to a denormal */
+  } else if (magnitude >= 0x33000000u) { /* 2^-25: rounds to a denormal */
     int shift = 126 - (int)(magnitude >> 23);
     half = shift_to_even((magnitude & 0x7fffff) | 0x800000, shift);
   } else {
@@ -106,9 +106,18 @@ enum status encoding_encode(enum encoding encoding, size_t n, const void *in, vo
     int fits = 1;
     memcpy(&x, p, sizeof x);
     switch (encoding) {
-      case ENCODING_F64: wide = x; memcpy(q, &wide, sizeof wide); break;
-      case ENCODING_F16: fits = to_f16(x, &half); write16(q, half); break;
-      case ENCODING_BF16: fits = to_bf16(x, &half); write16(q, half); break;
+      case ENCODING_F64:
+        wide = x;
+        memcpy(q, &wide, sizeof wide);
+        break;
+      case ENCODING_F16:
+        fits = to_f16(x, &half);
+        write16(q, half);
+        break;
+      case ENCODING_BF16:
+        fits = to_bf16(x, &half);
+        write16(q, half);
+        break;
       case ENCODING_I8: fits = to_i8(x, q); break;
       default: memcpy(q, &x, sizeof x); break;
     }

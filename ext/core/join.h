@@ -32,8 +32,8 @@ struct join_query {
 struct join_block {
   size_t count;
   int64_t rowid[JOIN_ROWS];
-  float norm[JOIN_ROWS];   /* 0 for a row whose products with the queries could leave float32 */
-  float *rows;             /* row-major */
+  float norm[JOIN_ROWS]; /* 0 for a row whose products with the queries could leave float32 */
+  float *rows;           /* row-major */
 };
 
 /* Zeroed = empty; owned: every pointer. */
@@ -41,13 +41,13 @@ struct join {
   const struct memory *mem;
   size_t dim, k, count, capacity; /* of the queries */
   struct join_query *queries;
-  float *vectors;                 /* count x dim, as given */
-  float *panels;                  /* chunk by chunk: packed, divided by their norms */
+  float *vectors; /* count x dim, as given */
+  float *panels;  /* chunk by chunk: packed, divided by their norms */
   void *panels_block;
-  size_t chunk, chunks;           /* queries of a chunk; how many there are */
-  float *products;                /* a buffer of JOIN_ROWS x chunk for each chunk that can be under way */
+  size_t chunk, chunks; /* queries of a chunk; how many there are */
+  float *products;      /* a buffer of JOIN_ROWS x chunk for each chunk that can be under way */
   struct join_block blocks[2];
-  size_t block_rows;              /* rows of a block: JOIN_ROWS, fewer if there are very many queries */
+  size_t block_rows; /* rows of a block: JOIN_ROWS, fewer if there are very many queries */
   int filling;
   struct workers workers;
 };

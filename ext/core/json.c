@@ -31,10 +31,10 @@ static void make_c_locale(void) {
 /* A number as it stands in the text. */
 struct decimal {
   const char *start, *end;
-  uint64_t digits;      /* the first 19 significant digits */
-  int exponent;         /* power of ten that digits is to be multiplied with */
+  uint64_t digits; /* the first 19 significant digits */
+  int exponent;    /* power of ten that digits is to be multiplied with */
   int negative;
-  int exact;            /* no digit was left out of `digits` */
+  int exact; /* no digit was left out of `digits` */
 };
 
 size_t json_count(const char *text, size_t bytes) {
@@ -209,7 +209,8 @@ static int reads_back_to(struct digits d, float x) {
   struct decimal number;
   float back;
   int length = snprintf(text, sizeof text, "%llue%d", (unsigned long long)d.number, d.exponent);
-  return scan_number(text, text + length, &number, &at) == NULL && convert(&number, &back) == STATUS_OK && back == x;
+  return scan_number(text, text + length, &number, &at) == NULL && convert(&number, &back) == STATUS_OK &&
+         back == x;
 }
 
 /* Nine digits always suffice. Below a power of two floats lie twice as dense: the nearest number of few digits may read

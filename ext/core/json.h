@@ -26,7 +26,8 @@ size_t json_count(const char *text, size_t bytes);
 ** STATUS_FOREIGN: not an array of numbers (fault says where and why); STATUS_OVERFLOW: element fault->index is
 ** beyond float32; STATUS_DIM: more than cap elements; STATUS_NOMEM.
 */
-enum status json_read(const char *text, size_t bytes, size_t cap, float *out, size_t *count, struct json_fault *fault);
+enum status json_read(const char *text, size_t bytes, size_t cap, float *out, size_t *count,
+                      struct json_fault *fault);
 
 /* Longest number that json_write_number writes, without a terminator. */
 #define JSON_NUMBER_MAX 24

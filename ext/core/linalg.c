@@ -69,7 +69,8 @@ static enum status eigen_divide_and_conquer(size_t d, double *a, double *w, lapa
   enum status rc = STATUS_NOMEM;
   if (work == NULL || iwork == NULL) goto end;
   lock();
-  *info = LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, 'V', 'L', n, a, n, w, work, (lapack_int)work_size, iwork, iwork_size);
+  *info = LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, 'V', 'L', n, a, n, w, work, (lapack_int)work_size, iwork,
+                              iwork_size);
   unlock();
   rc = STATUS_OK;
 end:
@@ -110,7 +111,8 @@ struct top {
 };
 
 /* info of the first step that fails, or 0. */
-static lapack_int eigen_top_steps(lapack_int n, lapack_int count, const struct top *t, double *vectors, double *w) {
+static lapack_int eigen_top_steps(lapack_int n, lapack_int count, const struct top *t, double *vectors,
+                                  double *w) {
   lapack_int m = 0, info, work_size = 64 * n;
   lapack_logical try_relative_accuracy = 1;
   info = LAPACKE_dsytrd_work(LAPACK_COL_MAJOR, 'L', n, t->a, n, t->diagonal, t->off, t->tau, t->work, work_size);
@@ -135,8 +137,15 @@ static enum status eigen_top(size_t d, size_t count, const double *cov, double *
   lapack_int *integers = memory_array(mem, 10 * d + 2 * count, sizeof *integers);
   enum status rc = STATUS_NOMEM;
   if (a == NULL || rest == NULL || integers == NULL) goto end;
-  struct top t = {.a = a, .diagonal = rest, .off = rest + d, .off_copy = rest + 2 * d, .tau = rest + 3 * d,
-                  .found = rest + 4 * d, .work = rest + 5 * d, .iwork = integers, .support = integers + 10 * d};
+  struct top t = {.a = a,
+                  .diagonal = rest,
+                  .off = rest + d,
+                  .off_copy = rest + 2 * d,
+                  .tau = rest + 3 * d,
+                  .found = rest + 4 * d,
+                  .work = rest + 5 * d,
+                  .iwork = integers,
+                  .support = integers + 10 * d};
   memcpy(t.a, cov, d * d * sizeof *cov);
   lock();
   info = eigen_top_steps((lapack_int)d, (lapack_int)count, &t, vectors, w);

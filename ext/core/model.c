@@ -8,8 +8,18 @@
 
 enum { VERSION = 1, HEADER = 128 };
 enum {
-  AT_K = 36, AT_M = 40, AT_RANK = 44, AT_N = 48, AT_WEIGHT = 56, AT_METHOD = 64, AT_FLAGS = 68, AT_REMOVE = 72,
-  AT_RIDGE = 80, AT_RHO = 88, AT_RIDGE_ADDED = 96, AT_POWER = 104
+  AT_K = 36,
+  AT_M = 40,
+  AT_RANK = 44,
+  AT_N = 48,
+  AT_WEIGHT = 56,
+  AT_METHOD = 64,
+  AT_FLAGS = 68,
+  AT_REMOVE = 72,
+  AT_RIDGE = 80,
+  AT_RHO = 88,
+  AT_RIDGE_ADDED = 96,
+  AT_POWER = 104
 };
 
 static const char MAGIC[8] = "whitenM";
@@ -50,7 +60,8 @@ void model_write(const struct model *model, void *out) {
   blob_put_f64(out, AT_POWER, h->power);
   char *at = blob_append((char *)out + HEADER, model->mean, 8 * d);
   if (!(h->flags & MODEL_IMPORTED)) at = blob_append(at, model->eigenvalues, 8 * d);
-  if (h->flags & MODEL_SCALES) at = blob_append(blob_append(at, model->row_scale, 8 * d), model->column_scale, 8 * (uint64_t)h->k);
+  if (h->flags & MODEL_SCALES)
+    at = blob_append(blob_append(at, model->row_scale, 8 * d), model->column_scale, 8 * (uint64_t)h->k);
   at = blob_append(at, model->kernel, matrix);
   if (h->flags & MODEL_INVERSE) blob_append(at, model->inverse, matrix);
   blob_seal(out, size);
@@ -66,10 +77,12 @@ static int header_is_sound(const struct model_header *h) {
   if (h->method >= MODEL_METHODS || (h->flags & ~(uint32_t)MODEL_FLAGS_KNOWN)) return 0;
   if (h->k > h->d || h->rank > h->d || h->remove > h->d - h->k || h->m != (keeps_d ? h->d : h->k)) return 0;
   uint32_t inverse = h->flags & (MODEL_SCALES | MODEL_INVERSE);
-  if (h->flags & MODEL_IMPORTED) return h->method == MODEL_PCA && inverse != MODEL_SCALES && inverse <= MODEL_INVERSE;
+  if (h->flags & MODEL_IMPORTED)
+    return h->method == MODEL_PCA && inverse != MODEL_SCALES && inverse <= MODEL_INVERSE;
   if (inverse != (uint32_t)(keeps_d ? MODEL_INVERSE : MODEL_SCALES)) return 0;
-  return h->n >= 0 && isfinite(h->weight) && h->weight >= 0 && in_unit_interval(h->power) && in_unit_interval(h->rho) &&
-         isfinite(h->ridge) && h->ridge >= 0 && isfinite(h->ridge_added) && h->ridge_added >= 0;
+  return h->n >= 0 && isfinite(h->weight) && h->weight >= 0 && in_unit_interval(h->power) &&
+         in_unit_interval(h->rho) && isfinite(h->ridge) && h->ridge >= 0 && isfinite(h->ridge_added) &&
+         h->ridge_added >= 0;
 }
 
 enum status model_read(const void *blob, size_t bytes, struct model_header *h, struct model_arrays *arrays) {
@@ -80,15 +93,25 @@ enum status model_read(const void *blob, size_t bytes, struct model_header *h, s
     h->size = HEADER;
     return rc;
   }
-  *h = (struct model_header){
-      .size = blob_get64(blob, BLOB_SIZE), .hash = blob_get64(blob, BLOB_HASH), .d = blob_get32(blob, BLOB_D), .k = blob_get32(blob, AT_K),
-      .m = blob_get32(blob, AT_M), .rank = blob_get32(blob, AT_RANK), .n = (int64_t)blob_get64(blob, AT_N),
-      .weight = blob_get_f64(blob, AT_WEIGHT), .method = blob_get32(blob, AT_METHOD), .flags = blob_get32(blob, AT_FLAGS),
-      .remove = blob_get32(blob, AT_REMOVE), .ridge = blob_get_f64(blob, AT_RIDGE), .rho = blob_get_f64(blob, AT_RHO),
-      .ridge_added = blob_get_f64(blob, AT_RIDGE_ADDED), .power = blob_get_f64(blob, AT_POWER)};
+  *h = (struct model_header){.size = blob_get64(blob, BLOB_SIZE),
+                             .hash = blob_get64(blob, BLOB_HASH),
+                             .d = blob_get32(blob, BLOB_D),
+                             .k = blob_get32(blob, AT_K),
+                             .m = blob_get32(blob, AT_M),
+                             .rank = blob_get32(blob, AT_RANK),
+                             .n = (int64_t)blob_get64(blob, AT_N),
+                             .weight = blob_get_f64(blob, AT_WEIGHT),
+                             .method = blob_get32(blob, AT_METHOD),
+                             .flags = blob_get32(blob, AT_FLAGS),
+                             .remove = blob_get32(blob, AT_REMOVE),
+                             .ridge = blob_get_f64(blob, AT_RIDGE),
+                             .rho = blob_get_f64(blob, AT_RHO),
+                             .ridge_added = blob_get_f64(blob, AT_RIDGE_ADDED),
+                             .power = blob_get_f64(blob, AT_POWER)};
   if (h->size != bytes) return STATUS_TRUNCATED;
   if (!header_is_sound(h) || model_size(h) != bytes) return STATUS_HEADER;
-  if (!blob_is_zero(blob, AT_REMOVE + 4, AT_RIDGE) || !blob_is_zero(blob, AT_POWER + 8, HEADER)) return STATUS_HEADER;
+  if (!blob_is_zero(blob, AT_REMOVE + 4, AT_RIDGE) || !blob_is_zero(blob, AT_POWER + 8, HEADER))
+    return STATUS_HEADER;
   const char *at = (const char *)blob + HEADER;
   uint64_t d = h->d, matrix = d * h->m * 4;
   arrays->mean = blob_take(&at, 8 * d);

@@ -31,12 +31,12 @@
 enum model_method { MODEL_PCA, MODEL_ZCA, MODEL_PCA_COR, MODEL_ZCA_COR, MODEL_CHOLESKY, MODEL_METHODS };
 
 enum model_flag {
-  MODEL_NORMALIZE = 1,  /* results are divided by their norm */
-  MODEL_OAS = 2,        /* the ridge was chosen by OAS */
-  MODEL_IMPORTED = 4,   /* kernel and bias came from elsewhere: no eigenvalues */
-  MODEL_SCALES = 8,     /* the inverse follows from the kernel by scaling */
-  MODEL_INVERSE = 16,   /* the inverse is stored */
-  MODEL_SINGLE = 32,    /* the moments were summed with SCATTER_SINGLE */
+  MODEL_NORMALIZE = 1, /* results are divided by their norm */
+  MODEL_OAS = 2,       /* the ridge was chosen by OAS */
+  MODEL_IMPORTED = 4,  /* kernel and bias came from elsewhere: no eigenvalues */
+  MODEL_SCALES = 8,    /* the inverse follows from the kernel by scaling */
+  MODEL_INVERSE = 16,  /* the inverse is stored */
+  MODEL_SINGLE = 32,   /* the moments were summed with SCATTER_SINGLE */
   MODEL_FLAGS_KNOWN = 63
 };
 

@@ -118,7 +118,8 @@ static void add_part(struct moments *m, const double *cross) {
     for (size_t j = i; j < m->dim; j++) m->cross[i * m->dim + j] += cross[i * m->dim + j] + delta[i] * delta[j];
 }
 
-enum status moments_merge(struct moments *m, int64_t rows, double weight, const double *mean, const double *cross) {
+enum status moments_merge(struct moments *m, int64_t rows, double weight, const double *mean,
+                          const double *cross) {
   enum status rc = prepare(m);
   if (rc || rows == 0) return rc;
   join_means(m, weight, mean);
@@ -171,8 +172,10 @@ enum status moments_read(const void *blob, size_t bytes, struct moments_header *
   *h = (struct moments_header){.size = HEADER};
   enum status rc = blob_check(blob, bytes, MAGIC, VERSION, HEADER);
   if (rc) return rc;
-  *h = (struct moments_header){.size = blob_get64(blob, BLOB_SIZE), .d = blob_get32(blob, BLOB_D),
-                             .n = (int64_t)blob_get64(blob, AT_N), .weight = blob_get_f64(blob, AT_WEIGHT)};
+  *h = (struct moments_header){.size = blob_get64(blob, BLOB_SIZE),
+                               .d = blob_get32(blob, BLOB_D),
+                               .n = (int64_t)blob_get64(blob, AT_N),
+                               .weight = blob_get_f64(blob, AT_WEIGHT)};
   if (h->size != bytes) return STATUS_TRUNCATED;
   if (h->d < 1 || h->d > DIM_MAX || h->n < 1 || h->n > MAX_ROWS || !(h->weight > 0) || isinf(h->weight))
     return STATUS_HEADER;

@@ -29,12 +29,13 @@
 struct moments {
   const struct memory *mem;
   size_t dim;
-  int64_t rows;         /* rows with weight > 0 */
-  double weight;        /* sum of the weights: the row count when all are 1 */
-  double *mean;         /* dim elements */
-  double *cross;        /* dim x dim row-major, upper triangle: sum of w (x - mean)(x - mean)^T; NULL while no block is in */
+  int64_t rows;  /* rows with weight > 0 */
+  double weight; /* sum of the weights: the row count when all are 1 */
+  double *mean;  /* dim elements */
+  double
+      *cross; /* dim x dim row-major, upper triangle: sum of w (x - mean)(x - mean)^T; NULL while no block is in */
   enum scatter_precision precision;
-  int cores;            /* that a group of many rows may use */
+  int cores;              /* that a group of many rows may use */
   struct scatter scatter; /* the block under way into cross */
   /* the block that is filling */
   size_t block_limit, block_rows, block_capacity;

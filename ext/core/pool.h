@@ -12,7 +12,15 @@
 
 #include "core/base.h"
 
-enum pool_mode { POOL_MEAN, POOL_POSITION_MEAN, POOL_MAX, POOL_MEAN_SQRT_LEN, POOL_CLS, POOL_LAST, POOL_MODE_COUNT };
+enum pool_mode {
+  POOL_MEAN,
+  POOL_POSITION_MEAN,
+  POOL_MAX,
+  POOL_MEAN_SQRT_LEN,
+  POOL_CLS,
+  POOL_LAST,
+  POOL_MODE_COUNT
+};
 
 /* A zeroed struct is empty; pool_init makes it ready. Owned: acc, low, kept. */
 struct pool {

@@ -75,10 +75,10 @@ static void add_tile(const struct scatter *s, size_t row, size_t column, double 
   const char *a = panel(s, row / s->width) + row % s->width * element_size(s), *b = panel(s, column / s->width);
   if (s->precision == SCATTER_SINGLE)
     simd->scatter_single(s->block.rows, (const float *)(const void *)a, (const float *)(const void *)b,
-                           s->delta + row, s->delta + column, sums, stride);
+                         s->delta + row, s->delta + column, sums, stride);
   else
     simd->scatter(s->block.rows, (const double *)(const void *)a, (const double *)(const void *)b, s->delta + row,
-                    s->delta + column, sums, stride);
+                  s->delta + column, sums, stride);
 }
 
 /* A tile that reaches over the edge of the matrix, or below its diagonal. */

@@ -33,7 +33,7 @@ struct scatter {
   enum scatter_precision precision;
   struct workers workers;
   void *panels_block, *panels; /* float64 or float32: panel, row, column; 64-byte aligned */
-  double *delta;               /* dim, padded with zeros to whole panels: the rank-one term, for the caller to write */
+  double *delta; /* dim, padded with zeros to whole panels: the rank-one term, for the caller to write */
   struct scatter_block block;
   double *sums;
 };

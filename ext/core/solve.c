@@ -18,24 +18,24 @@ const struct solve_options SOLVE_DEFAULTS = {.method = MODEL_PCA, .k_kind = SOLV
 /* Everything between the moments and the model. */
 struct solution {
   const struct memory *mem;
-  size_t d, rank, first, k;  /* the kept components are first .. first + k - 1 */
-  double *cov;               /* d x d, upper triangle: covariance, or correlation */
-  double *vectors;           /* those of the `count` largest eigenvalues, d elements each: LAPACK's order */
+  size_t d, rank, first, k; /* the kept components are first .. first + k - 1 */
+  double *cov;              /* d x d, upper triangle: covariance, or correlation */
+  double *vectors;          /* those of the `count` largest eigenvalues, d elements each: LAPACK's order */
   size_t count;
-  double *w;                 /* d: LAPACK's order */
-  double *eigenvalues;       /* d, descending, >= 0 */
-  double *sd;                /* d: standard deviations, 0 for a column without variance; NULL unless a -cor method */
-  double *scale;             /* k: effective eigenvalue ^ (-power / 2) */
+  double *w;           /* d: LAPACK's order */
+  double *eigenvalues; /* d, descending, >= 0 */
+  double *sd;          /* d: standard deviations, 0 for a column without variance; NULL unless a -cor method */
+  double *scale;       /* k: effective eigenvalue ^ (-power / 2) */
   double *row_scale, *column_scale;
-  double *product;           /* d x d */
+  double *product; /* d x d */
   float *kernel, *inverse;
-  double square;             /* mean |x|^2, in the units of the eigenvalues */
+  double square; /* mean |x|^2, in the units of the eigenvalues */
   double rho, ridge_added;
 };
 
 static void solution_clear(struct solution *s) {
-  void *owned[] = {s->cov, s->vectors, s->w, s->eigenvalues, s->sd, s->scale, s->row_scale, s->column_scale,
-                   s->product, s->kernel, s->inverse};
+  void *owned[] = {s->cov,       s->vectors,      s->w,       s->eigenvalues, s->sd,     s->scale,
+                   s->row_scale, s->column_scale, s->product, s->kernel,      s->inverse};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) s->mem->release(owned[i]);
 }
 
@@ -191,7 +191,8 @@ static enum status scales(struct solution *s, const struct solve_options *o) {
   for (size_t j = 0; j < s->k; j++) {
     double value = effective(s, s->first + j);
     s->scale[j] = o->power == 1 ? 1 / sqrt(value) : o->power == 0 ? 1 : pow(value, -o->power / 2);
-    if (s->scale[j] < FLT_MIN * sqrt((double)s->d)) return STATUS_OVERFLOW; /* float32 keeps none or few of its bits */
+    if (s->scale[j] < FLT_MIN * sqrt((double)s->d))
+      return STATUS_OVERFLOW; /* float32 keeps none or few of its bits */
   }
   return STATUS_OK;
 }
@@ -282,15 +283,27 @@ static enum status write_model(const struct solution *s, const struct moments *m
                                void **blob, uint64_t *size) {
   int scaled = o->method == MODEL_PCA || o->method == MODEL_PCA_COR;
   struct model model = {
-      .header = {.d = (uint32_t)s->d, .k = (uint32_t)s->k, .m = (uint32_t)(scaled ? s->k : s->d),
-                 .rank = (uint32_t)s->rank, .n = m->rows, .weight = m->weight, .method = o->method,
-                 .remove = (uint32_t)o->remove, .ridge = o->oas ? 0 : o->ridge, .rho = s->rho,
-                 .ridge_added = s->ridge_added, .power = o->power,
+      .header = {.d = (uint32_t)s->d,
+                 .k = (uint32_t)s->k,
+                 .m = (uint32_t)(scaled ? s->k : s->d),
+                 .rank = (uint32_t)s->rank,
+                 .n = m->rows,
+                 .weight = m->weight,
+                 .method = o->method,
+                 .remove = (uint32_t)o->remove,
+                 .ridge = o->oas ? 0 : o->ridge,
+                 .rho = s->rho,
+                 .ridge_added = s->ridge_added,
+                 .power = o->power,
                  .flags = (o->normalize ? (uint32_t)MODEL_NORMALIZE : 0) | (o->oas ? (uint32_t)MODEL_OAS : 0) |
                           (m->precision == SCATTER_SINGLE ? (uint32_t)MODEL_SINGLE : 0) |
                           (uint32_t)(scaled ? MODEL_SCALES : MODEL_INVERSE)},
-      .mean = m->mean, .eigenvalues = s->eigenvalues, .row_scale = s->row_scale, .column_scale = s->column_scale,
-      .kernel = s->kernel, .inverse = s->inverse};
+      .mean = m->mean,
+      .eigenvalues = s->eigenvalues,
+      .row_scale = s->row_scale,
+      .column_scale = s->column_scale,
+      .kernel = s->kernel,
+      .inverse = s->inverse};
   struct model_header header;
   struct model_arrays arrays;
   *size = model_size(&model.header);
@@ -305,7 +318,8 @@ static enum status write_model(const struct solution *s, const struct moments *m
   return rc;
 }
 
-static enum status solve(struct solution *s, const struct moments *m, const struct solve_options *o, size_t *rank) {
+static enum status solve(struct solution *s, const struct moments *m, const struct solve_options *o,
+                         size_t *rank) {
   if (m->rows < 2) return STATUS_NO_VARIANCE;
   if (!(m->weight > 1) || isinf(m->weight)) return STATUS_WEIGHT;
   enum status rc = covariance(s, m);
@@ -322,7 +336,7 @@ static enum status solve(struct solution *s, const struct moments *m, const stru
 }
 
 enum status solve_moments(const struct moments *moments, const struct solve_options *options, void **blob,
-                         uint64_t *size, size_t *rank) {
+                          uint64_t *size, size_t *rank) {
   struct solution s = {.mem = moments->mem, .d = moments->dim};
   *rank = 0;
   enum status rc = solve(&s, moments, options, rank);
@@ -332,9 +346,13 @@ enum status solve_moments(const struct moments *moments, const struct solve_opti
 }
 
 enum status solve_import(size_t d, size_t k, const void *kernel, const void *bias, const struct memory *mem,
-                          void **blob, uint64_t *size) {
-  struct model model = {.header = {.d = (uint32_t)d, .k = (uint32_t)k, .m = (uint32_t)k, .power = 1,
-                                   .rank = (uint32_t)(k < d ? k : d), .flags = MODEL_IMPORTED}};
+                         void **blob, uint64_t *size) {
+  struct model model = {.header = {.d = (uint32_t)d,
+                                   .k = (uint32_t)k,
+                                   .m = (uint32_t)k,
+                                   .power = 1,
+                                   .rank = (uint32_t)(k < d ? k : d),
+                                   .flags = MODEL_IMPORTED}};
   double *mean = memory_array(mem, d, sizeof *mean), *wide = memory_array(mem, d * k, sizeof *wide);
   double *wide_inverse = memory_array(mem, d * k, sizeof *wide_inverse);
   float *narrow = memory_array(mem, d * k, sizeof *narrow), *inverse = memory_array(mem, d * k, sizeof *inverse);

@@ -18,13 +18,13 @@ enum solve_k { SOLVE_K_ALL, SOLVE_K_COUNT, SOLVE_K_SHARE };
 struct solve_options {
   enum model_method method;
   enum solve_k k_kind;
-  int64_t k;          /* SOLVE_K_COUNT: components to keep, 1..d */
-  double share;       /* SOLVE_K_SHARE: share of the variance that `remove` leaves, in (0, 1) */
-  double ridge;       /* >= 0, in units of the mean eigenvalue */
-  int oas;            /* the ridge by OAS instead */
-  double power;       /* in [0, 1]: components are scaled by eigenvalue^(-power/2) */
-  int64_t remove;     /* leading components to drop */
-  int normalize;      /* whiten_apply divides by the norm */
+  int64_t k;                        /* SOLVE_K_COUNT: components to keep, 1..d */
+  double share;                     /* SOLVE_K_SHARE: share of the variance that `remove` leaves, in (0, 1) */
+  double ridge;                     /* >= 0, in units of the mean eigenvalue */
+  int oas;                          /* the ridge by OAS instead */
+  double power;                     /* in [0, 1]: components are scaled by eigenvalue^(-power/2) */
+  int64_t remove;                   /* leading components to drop */
+  int normalize;                    /* whiten_apply divides by the norm */
   enum scatter_precision precision; /* of the moments: for who gathers them */
 };
 /* pca, every component, no ridge, power 1. */
@@ -37,13 +37,13 @@ extern const struct solve_options SOLVE_DEFAULTS;
 ** rank, less `remove`), STATUS_K_CHOLESKY, STATUS_SOLVER, STATUS_OVERFLOW (a scale beyond float32), STATUS_NOMEM.
 */
 enum status solve_moments(const struct moments *moments, const struct solve_options *options, void **blob,
-                         uint64_t *size, size_t *rank);
+                          uint64_t *size, size_t *rank);
 
 /*
 ** A model from a kernel (d x k row-major) and a bias (d) fitted elsewhere, both unaligned float32: the mean is -bias.
 ** Its inverse is the kernel's pseudo-inverse; the model has none when the columns are dependent. STATUS_NOMEM.
 */
 enum status solve_import(size_t d, size_t k, const void *kernel, const void *bias, const struct memory *mem,
-                          void **blob, uint64_t *size);
+                         void **blob, uint64_t *size);
 
 #endif

@@ -14,8 +14,8 @@
 struct mean_cosine {
   const struct memory *mem;
   size_t dim;
-  int64_t rows;   /* rows that are not zero */
-  double *sum;    /* of the unit vectors */
+  int64_t rows; /* rows that are not zero */
+  double *sum;  /* of the unit vectors */
 };
 enum status mean_cosine_init(struct mean_cosine *m, size_t dim, const struct memory *mem);
 void mean_cosine_clear(struct mean_cosine *m);

@@ -95,8 +95,8 @@ enum status whitener_prepare_inverse(struct whitener *w) {
     memset(inverse, 0, panels * sizeof *inverse);
     for (size_t j = 0; j < m; j++)
       for (size_t i = 0; i < d; i++)
-        inverse[simd_panel_index(m, d, j, i)] = (float)(w->kernel[simd_panel_index(d, m, i, j)] *
-                                                          w->row_scale[i] * w->column_scale[j]);
+        inverse[simd_panel_index(m, d, j, i)] = (float)(w->kernel[simd_panel_index(d, m, i, j)] * w->row_scale[i] *
+                                                        w->column_scale[j]);
   }
   w->inverse_block = block;
   w->inverse = inverse;

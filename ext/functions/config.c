@@ -18,8 +18,7 @@ static void whiten_config(sqlite3_context *context, int argc, sqlite3_value **ar
   char *text = sqlite3_mprintf(
       "{\"version\":\"%s\",\"sqlite\":\"%s\",\"blas\":\"%w\",\"kernel\":\"%s\",\"threads\":%d,\"blas_threads\":%d,"
       "\"models\":{\"cached\":%d,\"parsed\":%lld}}",
-      WHITEN_VERSION, sqlite3_libversion(), linalg_config(), simd->name, call.connection->cores,
-      linalg_threads(),
+      WHITEN_VERSION, sqlite3_libversion(), linalg_config(), simd->name, call.connection->cores, linalg_threads(),
       connection_models(call.connection), (long long)call.connection->parsed);
   if (text == NULL) {
     fail_nomem(&call);
@@ -32,6 +31,9 @@ static void whiten_config(sqlite3_context *context, int argc, sqlite3_value **ar
 
 const struct function config_functions[] = {
     {.name = "whiten_version", .min_args = 0, .max_args = 0, .flags = FUNCTION_PURE, .call = whiten_version},
-    {.name = "whiten_config", .min_args = 0, .max_args = 0,
-     .flags = SQLITE_UTF8 | SQLITE_INNOCUOUS | SQLITE_RESULT_SUBTYPE, .call = whiten_config},
+    {.name = "whiten_config",
+     .min_args = 0,
+     .max_args = 0,
+     .flags = SQLITE_UTF8 | SQLITE_INNOCUOUS | SQLITE_RESULT_SUBTYPE,
+     .call = whiten_config},
     {.name = NULL}};

@@ -71,7 +71,7 @@ static void embedding(sqlite3_context *context, int argc, sqlite3_value **argv) 
     decode_blob(&call, argv[0], (enum encoding)encoding);
   } else {
     fail_type(&call, "x", sqlite3_value_type(argv[0]),
-              argc == 1                  ? "a vector (BLOB of float32 or JSON array)"
+              argc == 1                   ? "a vector (BLOB of float32 or JSON array)"
               : encoding == ENCODING_JSON ? "TEXT, a JSON array of numbers"
                                           : "a BLOB in this encoding");
   }
@@ -101,7 +101,8 @@ static int is_all_zero(const unsigned char *bytes, size_t n) {
 }
 
 static void return_encoded(struct call *call, const struct vector *v, enum encoding encoding) {
-  static const char *const RANGES[] = {"", "", "f16, expected magnitudes up to 65504", "bf16, expected float32's range",
+  static const char *const RANGES[] = {"", "", "f16, expected magnitudes up to 65504",
+                                       "bf16, expected float32's range",
                                        "i8, expected -128 to 127: see embedding_scale"};
   size_t index, bytes = v->dim * encoding_size(encoding);
   unsigned char *out = sqlite3_malloc64(bytes);
@@ -217,11 +218,22 @@ static void embedding_scale(sqlite3_context *context, int argc, sqlite3_value **
 
 const struct function embedding_functions[] = {
     {.name = "embedding", .min_args = 1, .max_args = 2, .flags = FUNCTION_PURE, .call = embedding},
-    {.name = "embedding_as", .min_args = 2, .max_args = 2, .flags = FUNCTION_PURE | SQLITE_RESULT_SUBTYPE,
+    {.name = "embedding_as",
+     .min_args = 2,
+     .max_args = 2,
+     .flags = FUNCTION_PURE | SQLITE_RESULT_SUBTYPE,
      .call = embedding_as},
     {.name = "embedding_dim", .min_args = 1, .max_args = 1, .flags = FUNCTION_PURE, .call = embedding_dim},
     {.name = "embedding_norm", .min_args = 1, .max_args = 1, .flags = FUNCTION_PURE, .call = embedding_norm},
-    {.name = "embedding_normalize", .min_args = 1, .max_args = 1, .flags = FUNCTION_PURE, .call = embedding_normalize},
-    {.name = "embedding_truncate", .min_args = 2, .max_args = 2, .flags = FUNCTION_PURE, .call = embedding_truncate},
+    {.name = "embedding_normalize",
+     .min_args = 1,
+     .max_args = 1,
+     .flags = FUNCTION_PURE,
+     .call = embedding_normalize},
+    {.name = "embedding_truncate",
+     .min_args = 2,
+     .max_args = 2,
+     .flags = FUNCTION_PURE,
+     .call = embedding_truncate},
     {.name = "embedding_scale", .min_args = 2, .max_args = 2, .flags = FUNCTION_PURE, .call = embedding_scale},
     {.name = NULL}};

@@ -130,11 +130,15 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
   return SQLITE_OK;
 }
 
-static const sqlite3_module METHODS = {TABLE_METHODS, .xClose = close_cursor, .xFilter = filter, .xNext = next,
-                                       .xEof = is_at_end, .xColumn = column, .xRowid = rowid};
+static const sqlite3_module METHODS = {TABLE_METHODS,     .xClose = close_cursor, .xFilter = filter, .xNext = next,
+                                       .xEof = is_at_end, .xColumn = column,      .xRowid = rowid};
 
 const struct table_shape cosine_join_table = {
-    .name = "cosine_join", .methods = &METHODS, .cursor_bytes = sizeof(struct cursor),
+    .name = "cosine_join",
+    .methods = &METHODS,
+    .cursor_bytes = sizeof(struct cursor),
     .declaration = "CREATE TABLE x(query_rowid INTEGER, rowid INTEGER, similarity REAL, arg_table HIDDEN, "
                    "arg_column HIDDEN, arg_queries_table HIDDEN, arg_queries_column HIDDEN, arg_k HIDDEN)",
-    .first_argument = TABLE, .order_column = QUERY_ROWID, .arguments = ARGUMENTS};
+    .first_argument = TABLE,
+    .order_column = QUERY_ROWID,
+    .arguments = ARGUMENTS};

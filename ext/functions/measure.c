@@ -96,12 +96,16 @@ static void correlation_final(sqlite3_context *context) {
   struct correlation_group *state = group_ended(&call);
   if (state == NULL) return;
   if (!is_interrupted(context))
-    result_double(&call, call_variant(&call) == SPEARMAN ? pairs_spearman(&state->pairs) : pairs_pearson(&state->pairs));
+    result_double(&call,
+                  call_variant(&call) == SPEARMAN ? pairs_spearman(&state->pairs) : pairs_pearson(&state->pairs));
   pairs_clear(&state->pairs);
 }
 
 #define AGGREGATE(NAME, ARGS, VARIANT, STEP, FINAL) \
-  { .name = NAME, .min_args = ARGS, .max_args = ARGS, .flags = FUNCTION_PURE, .variant = VARIANT, .step = STEP, .final = FINAL }
+  { \
+    .name = NAME, .min_args = ARGS, .max_args = ARGS, .flags = FUNCTION_PURE, .variant = VARIANT, .step = STEP, \
+    .final = FINAL \
+  }
 
 const struct function measure_functions[] = {
     AGGREGATE("mean_cosine", 1, 0, mean_cosine_step, mean_cosine_final),

@@ -22,7 +22,8 @@ static void apply(struct call *call, const struct whitener *w, const struct vect
   float *y = result_buffer(call, m), *shifted = y ? result_buffer(call, w->header.d) : NULL;
   enum status rc = shifted ? whitener_apply(w, v->data, shifted, y, &index) : STATUS_NOMEM;
   sqlite3_free(shifted);
-  if (rc == STATUS_OVERFLOW && !fail_not_finite(call, "v", v->dim, v->data)) fail_overflow(call, "the result", index);
+  if (rc == STATUS_OVERFLOW && !fail_not_finite(call, "v", v->dim, v->data))
+    fail_overflow(call, "the result", index);
   if (rc == STATUS_OK)
     result_vector(call, y, m);
   else
@@ -40,7 +41,8 @@ static void invert(struct call *call, struct whitener *w, const struct vector *v
   rc = aligned ? whitener_invert(w, v->data, aligned, x, &index) : STATUS_NOMEM;
   sqlite3_free(aligned);
   if (rc == STATUS_NOMEM) fail_nomem(call);
-  if (rc == STATUS_OVERFLOW && !fail_not_finite(call, "y", v->dim, v->data)) fail_overflow(call, "the result", index);
+  if (rc == STATUS_OVERFLOW && !fail_not_finite(call, "y", v->dim, v->data))
+    fail_overflow(call, "the result", index);
   if (rc == STATUS_OK)
     result_vector(call, x, d);
   else
@@ -76,10 +78,11 @@ static void append_warnings(sqlite3_str *json, const struct model_header *h) {
   int first = 1;
   if (!(h->flags & MODEL_IMPORTED) && h->ridge_added == 0 && h->weight < 10.0 * h->d) {
     first = 0;
-    sqlite3_str_appendf(json,
-                        "\"n = %lld is below 10 d = %lld: the smaller eigenvalues are sampling error; use a smaller "
-                        "k or a ridge\"",
-                        (long long)h->n, (long long)h->d * 10);
+    sqlite3_str_appendf(
+        json,
+        "\"n = %lld is below 10 d = %lld: the smaller eigenvalues are sampling error; use a smaller "
+        "k or a ridge\"",
+        (long long)h->n, (long long)h->d * 10);
   }
   if ((h->flags & MODEL_IMPORTED) && !(h->flags & MODEL_INVERSE))
     sqlite3_str_appendf(json, "%s\"the columns of the kernel are dependent: whiten_inverse is not defined\"",
@@ -205,13 +208,15 @@ static void whiten_import_call(sqlite3_context *context, int argc, sqlite3_value
 #define SCALAR(NAME, ARGS, VARIANT, CALL) \
   { .name = NAME, .min_args = ARGS, .max_args = ARGS, .flags = FUNCTION_PURE, .variant = VARIANT, .call = CALL }
 
-const struct function model_functions[] = {
-    SCALAR("whiten_model", 1, 0, whiten_model),
-    SCALAR("whiten_apply", 2, APPLY, transform),
-    SCALAR("whiten_inverse", 2, INVERSE, transform),
-    {.name = "whiten_info", .min_args = 1, .max_args = 1, .flags = FUNCTION_PURE | SQLITE_RESULT_SUBTYPE,
-     .call = whiten_info},
-    SCALAR("whiten_kernel", 1, KERNEL, export),
-    SCALAR("whiten_bias", 1, BIAS, export),
-    SCALAR("whiten_import", 2, 0, whiten_import_call),
-    {.name = NULL}};
+const struct function model_functions[] = {SCALAR("whiten_model", 1, 0, whiten_model),
+                                           SCALAR("whiten_apply", 2, APPLY, transform),
+                                           SCALAR("whiten_inverse", 2, INVERSE, transform),
+                                           {.name = "whiten_info",
+                                            .min_args = 1,
+                                            .max_args = 1,
+                                            .flags = FUNCTION_PURE | SQLITE_RESULT_SUBTYPE,
+                                            .call = whiten_info},
+                                           SCALAR("whiten_kernel", 1, KERNEL, export),
+                                           SCALAR("whiten_bias", 1, BIAS, export),
+                                           SCALAR("whiten_import", 2, 0, whiten_import_call),
+                                           {.name = NULL}};

@@ -36,7 +36,8 @@ static void step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   double weight = 1;
   struct stats *stats = group_of(&call, sizeof *stats);
   if (stats == NULL || any_null(argc, argv)) return;
-  if ((argc < 2 || number_read(&call, argv[1], "weight", &weight) == 0) && vector_read(&call, argv[0], "v", &v) == 0) {
+  if ((argc < 2 || number_read(&call, argv[1], "weight", &weight) == 0) &&
+      vector_read(&call, argv[0], "v", &v) == 0) {
     moments_add_row(&call, &stats->moments, SCATTER_DOUBLE, &v, weight);
     vector_free(&v);
   }
@@ -137,6 +138,11 @@ static void whiten_solve(sqlite3_context *context, int argc, sqlite3_value **arg
 
 const struct function moments_functions[] = {
     {.name = "whiten_stats", .min_args = 1, .max_args = 2, .flags = FUNCTION_PURE, .step = step, .final = final},
-    {.name = "whiten_merge", .min_args = 1, .max_args = 1, .flags = FUNCTION_PURE, .step = merge_step, .final = final},
+    {.name = "whiten_merge",
+     .min_args = 1,
+     .max_args = 1,
+     .flags = FUNCTION_PURE,
+     .step = merge_step,
+     .final = final},
     {.name = "whiten_solve", .min_args = 1, .max_args = 3, .flags = FUNCTION_PURE, .call = whiten_solve},
     {.name = NULL}};

@@ -112,7 +112,8 @@ static const char *text_of(struct call *call, sqlite3_stmt *statement, int colum
 }
 
 static struct member member_of(struct call *call, sqlite3_stmt *statement) {
-  struct member m = {.key = text_of(call, statement, 0), .type = text_of(call, statement, 1),
+  struct member m = {.key = text_of(call, statement, 0),
+                     .type = text_of(call, statement, 1),
                      .text = text_of(call, statement, 2)};
   m.is_integer = m.type != NULL && strcmp(m.type, "integer") == 0;
   m.is_number = m.is_integer || (m.type != NULL && strcmp(m.type, "real") == 0);
@@ -166,7 +167,8 @@ static int read_options(struct call *call, sqlite3_value *value, size_t d, struc
   return call->failed;
 }
 
-int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, size_t d, struct solve_options *out) {
+int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, size_t d,
+                 struct solve_options *out) {
   *out = SOLVE_DEFAULTS;
   if (k != NULL && read_k(call, k, d, out)) return call->failed;
   if (options != NULL && read_options(call, options, d, out)) return call->failed;
@@ -174,16 +176,19 @@ int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, si
 }
 
 /* rank is what solve_moments reported. */
-static void fail_solve(struct call *call, enum status status, const struct moments *m, const struct solve_options *o,
-                       size_t rank) {
+static void fail_solve(struct call *call, enum status status, const struct moments *m,
+                       const struct solve_options *o, size_t rank) {
   call->row = 0;
   switch (status) {
     case STATUS_NO_VARIANCE:
       fail(call, "the rows have no variance (n = %lld), expected at least two different ones", (long long)m->rows);
       break;
     case STATUS_WEIGHT:
-      fail(call, "weight sums to %!.15g, expected a finite sum above 1: weights are frequencies, so multiply probabilities by "
-                 "the number of observations", m->weight);
+      fail(
+          call,
+          "weight sums to %!.15g, expected a finite sum above 1: weights are frequencies, so multiply probabilities by "
+          "the number of observations",
+          m->weight);
       break;
     case STATUS_K_CHOLESKY:
       fail(call, "method is cholesky with k, power or remove, expected none of them: it takes the whole space");
@@ -193,8 +198,9 @@ static void fail_solve(struct call *call, enum status status, const struct momen
         fail(call, "method is cholesky and the rank %lld, expected rank %lld or a ridge", (long long)rank,
              (long long)m->dim);
       else
-        fail(call, "k is %lld, expected at most %lld: the rows (n = %lld) have variance in no more directions%s; "
-                   "use a smaller k or a ridge",
+        fail(call,
+             "k is %lld, expected at most %lld: the rows (n = %lld) have variance in no more directions%s; "
+             "use a smaller k or a ridge",
              (long long)(o->k_kind == SOLVE_K_COUNT ? o->k : 1), (long long)rank, (long long)m->rows,
              o->remove > 0 ? " after remove" : "");
       break;

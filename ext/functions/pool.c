@@ -9,7 +9,8 @@
 #include "core/vector.h"
 #include "host/value.h"
 
-static const char *const MODE_NAMES[POOL_MODE_COUNT] = {"mean", "position_mean", "max", "mean_sqrt_len", "cls", "last"};
+static const char *const MODE_NAMES[POOL_MODE_COUNT] = {"mean",          "position_mean", "max",
+                                                        "mean_sqrt_len", "cls",           "last"};
 
 /* One group, or one window. */
 struct pool_group {
@@ -112,7 +113,7 @@ static void final(sqlite3_context *context) {
 /* The mask of a text of `length` tokens: JSON, or bytes, or int64. */
 struct mask {
   const unsigned char *bytes;
-  size_t width;       /* of one number in `bytes`: 1 or 8 */
+  size_t width; /* of one number in `bytes`: 1 or 8 */
   struct vector json;
 };
 
@@ -149,7 +150,8 @@ static int read_mask(struct call *call, sqlite3_value *value, size_t length, str
       fail(call, "mask is a BLOB of %lld bytes, expected %lld (a byte per token) or %lld (an int64 per token)",
            (long long)bytes, (long long)length, (long long)(8 * length));
   } else {
-    fail_type(call, "mask", sqlite3_value_type(value), "a JSON array, or a BLOB with a byte or an int64 per token");
+    fail_type(call, "mask", sqlite3_value_type(value),
+              "a JSON array, or a BLOB with a byte or an int64 per token");
   }
   if (call->failed) vector_free(&mask->json);
   return call->failed;
@@ -221,11 +223,21 @@ static void pool_tokens(sqlite3_context *context, int argc, sqlite3_value **argv
 }
 
 #define AGGREGATE(NAME, MIN, MAX, MODE) \
-  { .name = NAME, .min_args = MIN, .max_args = MAX, .flags = FUNCTION_PURE, .variant = MODE, .step = step, .final = final }
+  { \
+    .name = NAME, .min_args = MIN, .max_args = MAX, .flags = FUNCTION_PURE, .variant = MODE, .step = step, \
+    .final = final \
+  }
 
 const struct function pool_functions[] = {
-    {.name = "pool_mean", .min_args = 1, .max_args = 2, .flags = FUNCTION_PURE, .variant = POOL_MEAN,
-     .step = step, .final = final, .value = value, .inverse = inverse},
+    {.name = "pool_mean",
+     .min_args = 1,
+     .max_args = 2,
+     .flags = FUNCTION_PURE,
+     .variant = POOL_MEAN,
+     .step = step,
+     .final = final,
+     .value = value,
+     .inverse = inverse},
     AGGREGATE("pool_position_mean", 2, 3, POOL_POSITION_MEAN),
     AGGREGATE("pool_max", 1, 2, POOL_MAX),
     AGGREGATE("pool_mean_sqrt_len", 1, 2, POOL_MEAN_SQRT_LEN),

@@ -25,27 +25,27 @@ enum outcome { MADE, ZERO, NOT_FINITE, OVERFLOWS };
 
 /* Rows on their way: read, then transformed, then handed out. */
 struct slice {
-  size_t count, vectors;        /* rows; those of them that are not NULL */
+  size_t count, vectors; /* rows; those of them that are not NULL */
   int64_t rowid[LARGEST_SLICE];
-  size_t place[LARGEST_SLICE];  /* of the row's vector, or SIZE_MAX */
-  size_t bad[LARGEST_SLICE];    /* of a vector: its first element that is not finite, or d */
+  size_t place[LARGEST_SLICE]; /* of the row's vector, or SIZE_MAX */
+  size_t bad[LARGEST_SLICE];   /* of a vector: its first element that is not finite, or d */
   enum outcome outcome[LARGEST_SLICE];
-  float *in, *out;              /* vectors x d, which lose the mean on their way; vectors x m */
+  float *in, *out; /* vectors x d, which lose the mean on their way; vectors x m */
 };
 
 struct cursor {
   sqlite3_vtab_cursor base;
   struct shared_model *model;
   struct source source;
-  struct workers workers;  /* job number n is slice number n */
+  struct workers workers; /* job number n is slice number n */
   struct slice ring[RING];
-  float *vectors;          /* of all slices */
-  size_t capacity;         /* rows of a slice */
-  size_t current, read;    /* numbers of the slice that is handed out, and of the one to be read next */
-  size_t ahead;            /* slices to be read beyond the ones handed out, the current one included */
-  size_t row;              /* of the current slice */
-  int at_end;              /* the source is */
-  int failed;              /* why it ended early: an error that waits, with its message */
+  float *vectors;       /* of all slices */
+  size_t capacity;      /* rows of a slice */
+  size_t current, read; /* numbers of the slice that is handed out, and of the one to be read next */
+  size_t ahead;         /* slices to be read beyond the ones handed out, the current one included */
+  size_t row;           /* of the current slice */
+  int at_end;           /* the source is */
+  int failed;           /* why it ended early: an error that waits, with its message */
   char *message;
 };
 
@@ -180,23 +180,19 @@ static int next(sqlite3_vtab_cursor *base) {
   return turn(cursor);
 }
 
-static int return_vector(struct cursor *cursor, sqlite3_context *context, const struct slice *slice, size_t place) {
+static int return_vector(struct cursor *cursor, sqlite3_context *context, const struct slice *slice,
+                         size_t place) {
   const struct model_header *h = &cursor->model->whitener.header;
   const float *y = slice->out + place * h->m;
   struct call call = table_call(cursor->base.pVtab);
   call.rowid = &slice->rowid[cursor->row];
   switch (slice->outcome[place]) {
-    case MADE:
-      sqlite3_result_blob64(context, y, h->m * sizeof *y, SQLITE_TRANSIENT);
-      break;
-    case ZERO: /* has no direction: NULL */
-      break;
+    case MADE: sqlite3_result_blob64(context, y, h->m * sizeof *y, SQLITE_TRANSIENT); break;
+    case ZERO: /* has no direction: NULL */ break;
     case NOT_FINITE:
       fail_element(&call, "column", slice->bad[place], slice->in[place * h->d + slice->bad[place]]);
       break;
-    case OVERFLOWS:
-      fail_overflow(&call, "the result", vector_find_not_finite(h->m, y));
-      break;
+    case OVERFLOWS: fail_overflow(&call, "the result", vector_find_not_finite(h->m, y)); break;
   }
   return call.failed;
 }
@@ -215,10 +211,15 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
   return SQLITE_OK;
 }
 
-static const sqlite3_module METHODS = {TABLE_METHODS, .xClose = close_cursor, .xFilter = filter, .xNext = next,
-                                       .xEof = is_at_end, .xColumn = column, .xRowid = rowid};
+static const sqlite3_module METHODS = {TABLE_METHODS,     .xClose = close_cursor, .xFilter = filter, .xNext = next,
+                                       .xEof = is_at_end, .xColumn = column,      .xRowid = rowid};
 
 const struct table_shape whiten_rows_table = {
-    .name = "whiten_rows", .methods = &METHODS, .cursor_bytes = sizeof(struct cursor),
-    .declaration = "CREATE TABLE x(rowid INTEGER, vector BLOB, arg_model HIDDEN, arg_table HIDDEN, arg_column HIDDEN)",
-    .first_argument = MODEL, .order_column = ROWID, .arguments = ARGUMENTS};
+    .name = "whiten_rows",
+    .methods = &METHODS,
+    .cursor_bytes = sizeof(struct cursor),
+    .declaration =
+        "CREATE TABLE x(rowid INTEGER, vector BLOB, arg_model HIDDEN, arg_table HIDDEN, arg_column HIDDEN)",
+    .first_argument = MODEL,
+    .order_column = ROWID,
+    .arguments = ARGUMENTS};

@@ -82,8 +82,22 @@ static void similarity(sqlite3_context *context, int argc, sqlite3_value **argv)
   vector_done(&call, 0, &a);
 }
 
-const struct function similarity_functions[] = {
-    {.name = "cosine_sim", .min_args = 2, .max_args = 2, .flags = FUNCTION_PURE, .variant = COSINE, .call = similarity},
-    {.name = "dot_product", .min_args = 2, .max_args = 2, .flags = FUNCTION_PURE, .variant = DOT, .call = similarity},
-    {.name = "l2_distance", .min_args = 2, .max_args = 2, .flags = FUNCTION_PURE, .variant = L2, .call = similarity},
-    {.name = NULL}};
+const struct function similarity_functions[] = {{.name = "cosine_sim",
+                                                 .min_args = 2,
+                                                 .max_args = 2,
+                                                 .flags = FUNCTION_PURE,
+                                                 .variant = COSINE,
+                                                 .call = similarity},
+                                                {.name = "dot_product",
+                                                 .min_args = 2,
+                                                 .max_args = 2,
+                                                 .flags = FUNCTION_PURE,
+                                                 .variant = DOT,
+                                                 .call = similarity},
+                                                {.name = "l2_distance",
+                                                 .min_args = 2,
+                                                 .max_args = 2,
+                                                 .flags = FUNCTION_PURE,
+                                                 .variant = L2,
+                                                 .call = similarity},
+                                                {.name = NULL}};

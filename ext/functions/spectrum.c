@@ -72,10 +72,16 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
   return SQLITE_OK;
 }
 
-static const sqlite3_module METHODS = {TABLE_METHODS, .xClose = close_cursor, .xFilter = filter, .xNext = next,
-                                       .xEof = is_at_end, .xColumn = column, .xRowid = rowid};
+static const sqlite3_module METHODS = {TABLE_METHODS,     .xClose = close_cursor, .xFilter = filter, .xNext = next,
+                                       .xEof = is_at_end, .xColumn = column,      .xRowid = rowid};
 
 const struct table_shape whiten_spectrum_table = {
-    .name = "whiten_spectrum", .methods = &METHODS, .cursor_bytes = sizeof(struct cursor),
-    .declaration = "CREATE TABLE x(component INTEGER, eigenvalue REAL, ratio REAL, cumulative REAL, arg_model HIDDEN)",
-    .innocuous = 1, .first_argument = MODEL, .order_column = COMPONENT, .arguments = ARGUMENTS};
+    .name = "whiten_spectrum",
+    .methods = &METHODS,
+    .cursor_bytes = sizeof(struct cursor),
+    .declaration =
+        "CREATE TABLE x(component INTEGER, eigenvalue REAL, ratio REAL, cumulative REAL, arg_model HIDDEN)",
+    .innocuous = 1,
+    .first_argument = MODEL,
+    .order_column = COMPONENT,
+    .arguments = ARGUMENTS};

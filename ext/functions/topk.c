@@ -96,11 +96,16 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
   return SQLITE_OK;
 }
 
-static const sqlite3_module METHODS = {TABLE_METHODS, .xClose = close_cursor, .xFilter = filter, .xNext = next,
-                                       .xEof = is_at_end, .xColumn = column, .xRowid = rowid};
+static const sqlite3_module METHODS = {TABLE_METHODS,     .xClose = close_cursor, .xFilter = filter, .xNext = next,
+                                       .xEof = is_at_end, .xColumn = column,      .xRowid = rowid};
 
 const struct table_shape cosine_topk_table = {
-    .name = "cosine_topk", .methods = &METHODS, .cursor_bytes = sizeof(struct cursor),
+    .name = "cosine_topk",
+    .methods = &METHODS,
+    .cursor_bytes = sizeof(struct cursor),
     .declaration = "CREATE TABLE x(rowid INTEGER, similarity REAL, arg_table HIDDEN, arg_column HIDDEN, "
                    "arg_query HIDDEN, arg_k HIDDEN)",
-    .first_argument = TABLE, .order_column = SIMILARITY, .order_desc = 1, .arguments = ARGUMENTS};
+    .first_argument = TABLE,
+    .order_column = SIMILARITY,
+    .order_desc = 1,
+    .arguments = ARGUMENTS};

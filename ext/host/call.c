@@ -11,8 +11,7 @@
 
 struct call call_of(sqlite3_context *context) {
   const struct binding *binding = sqlite3_user_data(context);
-  return (struct call){
-      .function = binding->function->name, .context = context, .connection = binding->connection};
+  return (struct call){.function = binding->function->name, .context = context, .connection = binding->connection};
 }
 
 struct call call_of_table(const char *function, struct connection *connection, char **message) {
@@ -44,7 +43,11 @@ void fail_nomem(struct call *call) {
 
 /* Bytes of the UTF-8 sequence at p, 0 if it is none. */
 static int utf8_length(const unsigned char *p) {
-  int length = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
+  int length = *p < 0x80                 ? 1
+               : *p >= 0xc2 && *p < 0xe0 ? 2
+               : *p >= 0xe0 && *p < 0xf0 ? 3
+               : *p >= 0xf0 && *p < 0xf5 ? 4
+                                         : 0;
   for (int i = 1; i < length; i++)
     if ((p[i] & 0xc0) != 0x80) return 0;
   if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
@@ -120,7 +123,9 @@ void fail_type(struct call *call, const char *argument, int type, const char *ex
 
 void fail_element(struct call *call, const char *argument, size_t index, float element) {
   fail(call, "%s[%lld] is %s, expected a finite number", argument, (long long)index,
-       isnan(element) ? "NaN" : element > 0 ? "Infinity" : "-Infinity");
+       isnan(element) ? "NaN"
+       : element > 0  ? "Infinity"
+                      : "-Infinity");
 }
 
 int fail_not_finite(struct call *call, const char *argument, size_t dim, const void *vector) {
@@ -153,16 +158,15 @@ void fail_blob(struct call *call, const char *argument, enum status status, cons
                                                     : "";
   switch (status) {
     case STATUS_FOREIGN:
-      fail(call, "%s is a foreign BLOB of %lld bytes%s, expected one made by %s", argument, (long long)bytes, other,
+      fail(call, "%s is a foreign BLOB of %lld bytes%s, expected one made by %s", argument, (long long)bytes,
+           other,
            strcmp(argument, "stats") == 0 ? "whiten_stats or whiten_merge"
                                           : "whiten_fit, whiten_solve or whiten_import");
       break;
     case STATUS_VERSION:
       fail(call, "%s has a format version that this build does not know, expected 1", argument);
       break;
-    case STATUS_BYTE_ORDER:
-      fail(call, "%s is in big-endian byte order, expected little-endian", argument);
-      break;
+    case STATUS_BYTE_ORDER: fail(call, "%s is in big-endian byte order, expected little-endian", argument); break;
     case STATUS_TRUNCATED:
       fail(call, "%s is %s: it has %lld bytes, expected %llu", argument, bytes < claimed ? "truncated" : "damaged",
            (long long)bytes, (unsigned long long)claimed);

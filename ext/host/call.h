@@ -11,12 +11,12 @@
 
 struct call {
   const char *function;
-  sqlite3_context *context;       /* NULL in a table-valued function */
+  sqlite3_context *context; /* NULL in a table-valued function */
   struct connection *connection;
-  char **message;                 /* where a table-valued function's message goes */
-  int64_t row;                    /* of the group, from 1, in an aggregate; else 0 */
-  const int64_t *rowid;           /* of the table's row that is being read; else NULL */
-  int failed;                     /* an SQLite error code, or 0 */
+  char **message;       /* where a table-valued function's message goes */
+  int64_t row;          /* of the group, from 1, in an aggregate; else 0 */
+  const int64_t *rowid; /* of the table's row that is being read; else NULL */
+  int failed;           /* an SQLite error code, or 0 */
 };
 
 struct call call_of(sqlite3_context *context);

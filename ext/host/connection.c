@@ -162,8 +162,10 @@ struct shared_model *model_argument(struct call *call, sqlite3_value *value) {
   switch (sqlite3_value_type(value)) {
     case SQLITE_BLOB: return from_blob(call, value);
     case SQLITE_NULL:
-      fail(call, "model is NULL, expected %s (a handle does not survive a CTE, a view or a column: use it where it "
-                 "is made)", EXPECTED);
+      fail(call,
+           "model is NULL, expected %s (a handle does not survive a CTE, a view or a column: use it where it "
+           "is made)",
+           EXPECTED);
       return NULL;
     default: fail_type(call, "model", sqlite3_value_type(value), EXPECTED); return NULL;
   }

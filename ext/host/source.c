@@ -61,15 +61,16 @@ static int resolve(struct call *call, sqlite3 *db, const char *argument, const c
 
 /* What is to be known of a table's columns. */
 struct columns {
-  int has_column;      /* the one that is asked for */
-  const char *rowid;   /* a name of the rowid that no column has; NULL if there is none */
+  int has_column;    /* the one that is asked for */
+  const char *rowid; /* a name of the rowid that no column has; NULL if there is none */
 };
 
 static void look_at_columns(struct call *call, sqlite3 *db, const struct name *name, const char *column,
                             struct columns *found) {
   static const char *const NAMES[] = {"oid", "_rowid_", "rowid"};
   sqlite3_stmt *statement = NULL;
-  int taken[3] = {0}, rc = sqlite3_prepare_v2(db, "SELECT name FROM pragma_table_xinfo(?1, ?2)", -1, &statement, NULL);
+  int taken[3] = {0},
+      rc = sqlite3_prepare_v2(db, "SELECT name FROM pragma_table_xinfo(?1, ?2)", -1, &statement, NULL);
   if (rc == SQLITE_OK) rc = sqlite3_bind_text(statement, 1, name->table, -1, SQLITE_STATIC);
   if (rc == SQLITE_OK) rc = sqlite3_bind_text(statement, 2, name->schema, -1, SQLITE_STATIC);
   while (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -126,7 +127,8 @@ int source_open(struct call *call, sqlite3 *db, const char *table_argument, sqli
   struct columns columns;
   *source = (struct source){.db = db, .column_argument = column_argument};
   const char *table_text = read_name(call, table_argument, table, "TEXT, the name of a table");
-  const char *column_text = table_text ? read_name(call, column_argument, column, "TEXT, the name of a column") : NULL;
+  const char *column_text = table_text ? read_name(call, column_argument, column, "TEXT, the name of a column")
+                                       : NULL;
   if (column_text == NULL || resolve(call, db, table_argument, table_text, &name)) goto end;
   if (check_columns(call, db, &name, column_argument, column_text, &columns)) goto end;
   sql = select_text(&name, columns.rowid, column_text);
@@ -169,4 +171,3 @@ int source_next(struct call *call, struct source *source, size_t *dim, struct ve
   call->rowid = NULL;
   return !call->failed;
 }
-

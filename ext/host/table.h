@@ -12,10 +12,10 @@
 struct table_shape {
   const char *name;
   const sqlite3_module *methods;
-  uint64_t cursor_bytes;        /* of its cursor, which begins with sqlite3_vtab_cursor and is zeroed when opened */
-  const char *declaration;      /* CREATE TABLE x(...) */
-  int innocuous;                /* harmless even in the schema of a hostile database; else for top-level SQL alone */
-  int first_argument;           /* column of the first argument */
+  uint64_t cursor_bytes;   /* of its cursor, which begins with sqlite3_vtab_cursor and is zeroed when opened */
+  const char *declaration; /* CREATE TABLE x(...) */
+  int innocuous;           /* harmless even in the schema of a hostile database; else for top-level SQL alone */
+  int first_argument;      /* column of the first argument */
   int order_column, order_desc; /* rows come sorted by this column; -1 if they do not */
   const char *const *arguments; /* their names, ended by NULL */
 };

@@ -27,8 +27,8 @@ static void fail_json(struct call *call, const char *argument, const char *text,
     fail(call, "%s is not a JSON array of numbers: expected %s at byte %lld, found the end", argument,
          fault->expected, at);
   else if (found >= 0x20 && found < 0x7f)
-    fail(call, "%s is not a JSON array of numbers: expected %s at byte %lld, found '%c'", argument, fault->expected,
-         at, found);
+    fail(call, "%s is not a JSON array of numbers: expected %s at byte %lld, found '%c'", argument,
+         fault->expected, at, found);
   else
     fail(call, "%s is not a JSON array of numbers: expected %s at byte %lld, found byte 0x%02x", argument,
          fault->expected, at, (unsigned)found);

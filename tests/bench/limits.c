@@ -75,8 +75,8 @@ double limit_syrk_f64(size_t rows, size_t d, size_t block) {
   if (x != NULL && c != NULL) {
     double start = now();
     for (size_t r = 0; r < rows; r += block)
-      cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)d, (int)(rows - r < block ? rows - r : block),
-                  1, x, (int)d, 1, c, (int)d);
+      cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)d, (int)(rows - r < block ? rows - r : block), 1, x,
+                  (int)d, 1, c, (int)d);
     seconds = now() - start;
   }
   free(x);
@@ -91,8 +91,8 @@ double limit_syrk_f32(size_t rows, size_t d, size_t block) {
   if (x != NULL && c != NULL) {
     double start = now();
     for (size_t r = 0; r < rows; r += block)
-      cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)d, (int)(rows - r < block ? rows - r : block),
-                  1, x, (int)d, 1, c, (int)d);
+      cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)d, (int)(rows - r < block ? rows - r : block), 1, x,
+                  (int)d, 1, c, (int)d);
     seconds = now() - start;
   }
   free(x);
@@ -143,8 +143,8 @@ double limit_gemm(size_t rows, size_t d, size_t m, size_t block) {
   if (x != NULL && w != NULL && y != NULL) {
     double start = now();
     for (size_t r = 0; r < rows; r += block)
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)(rows - r < block ? rows - r : block),
-                  (int)m, (int)d, 1, x, (int)d, w, (int)m, 0, y, (int)m);
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)(rows - r < block ? rows - r : block), (int)m,
+                  (int)d, 1, x, (int)d, w, (int)m, 0, y, (int)m);
     seconds = now() - start;
   }
   free(x);
@@ -199,8 +199,8 @@ int limit_transform(size_t rows, size_t d, size_t m, size_t block, double second
   simd_pack(d, m, w, panels);
   seconds[2] = 0;
   double start = now();
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)m, (int)d, 1, x, (int)d, w, (int)m,
-              0, theirs, (int)m);
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)m, (int)d, 1, x, (int)d, w, (int)m, 0,
+              theirs, (int)m);
   seconds[0] = now() - start;
   start = now();
   for (size_t first = 0; first < rows; first += block) {

@@ -17,7 +17,8 @@ static uint32_t get32(const struct blob *blob, size_t at) {
 
 /* What the header says, for BLOBs of models that are not too large; else the size that it has. */
 static size_t size_of_model(const struct blob *blob) {
-  struct model_header h = {.d = get32(blob, 32), .k = get32(blob, 36), .m = get32(blob, 40), .flags = get32(blob, 68)};
+  struct model_header h = {
+      .d = get32(blob, 32), .k = get32(blob, 36), .m = get32(blob, 40), .flags = get32(blob, 68)};
   if (h.d > LARGEST || h.k > LARGEST || h.m > LARGEST) return blob->size;
   uint64_t size = model_size(&h);
   return size <= LARGEST ? (size_t)size : blob->size;

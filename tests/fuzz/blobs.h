@@ -4,6 +4,7 @@
 #define FUZZ_BLOBS_H
 
 #include "core/blob.h"
+#include "core/model.h"
 #include "core/moments.h"
 #include "fuzz.h"
 

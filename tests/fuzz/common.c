@@ -33,7 +33,8 @@ unsigned fuzz_take(struct input *input) {
 
 static int bind(sqlite3_stmt *statement, int index, const struct argument *a) {
   switch (a->kind) {
-    case ARGUMENT_TEXT: return sqlite3_bind_text64(statement, index, a->data, a->bytes, SQLITE_STATIC, SQLITE_UTF8);
+    case ARGUMENT_TEXT:
+      return sqlite3_bind_text64(statement, index, a->data, a->bytes, SQLITE_STATIC, SQLITE_UTF8);
     case ARGUMENT_BLOB:
       return a->bytes ? sqlite3_bind_blob64(statement, index, a->data, a->bytes, SQLITE_STATIC)
                       : sqlite3_bind_zeroblob(statement, index, 0);

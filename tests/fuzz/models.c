@@ -27,7 +27,8 @@ static void check_size(const char *sql, sqlite3_value *model, uint64_t bytes) {
 /* The vector through whiten_apply, and from a table through whiten_rows. */
 static void check_rows(sqlite3_value *model, sqlite3_value *vector) {
   sqlite3_exec(fuzz_connection(), "CREATE TEMP TABLE IF NOT EXISTS one(v BLOB); DELETE FROM one", 0, 0, 0);
-  sqlite3_value_free(QUERY("INSERT INTO one SELECT ?1 UNION ALL SELECT NULL UNION ALL SELECT ?1", VALUE_OF(vector)));
+  sqlite3_value_free(
+      QUERY("INSERT INTO one SELECT ?1 UNION ALL SELECT NULL UNION ALL SELECT ?1", VALUE_OF(vector)));
   sqlite3_value *a = QUERY("SELECT group_concat(ifnull(hex(whiten_apply(?1, v)), '-')) FROM one", VALUE_OF(model));
   sqlite3_value *b = QUERY("SELECT group_concat(ifnull(hex(vector), '-')) FROM whiten_rows(?1, 'one', 'v')",
                            VALUE_OF(model));
@@ -38,9 +39,8 @@ static void check_rows(sqlite3_value *model, sqlite3_value *vector) {
 
 /* A vector that is in no proportion to anything: 0.5, 1, 1.5 ... */
 static sqlite3_value *vector_of(size_t dim) {
-  static const char SQL[] =
-      "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)"
-      " SELECT embedding(json_group_array(i * 0.5)) FROM n";
+  static const char SQL[] = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)"
+                            " SELECT embedding(json_group_array(i * 0.5)) FROM n";
   return QUERY(SQL, INTEGER_OF((int64_t)dim));
 }
 
@@ -53,7 +53,8 @@ static void check_model(sqlite3_value *model, const struct model_header *h) {
   check_same("SELECT whiten_inverse(?1, ?2)", "SELECT whiten_inverse(whiten_model(?1), ?2)", model, y);
   check_same("SELECT whiten_info(?1), ?2", "SELECT whiten_info(whiten_model(?1)), ?2", model, x);
   check_same("SELECT cumulative FROM whiten_spectrum(?1) WHERE component = 1 AND ?2 IS NOT NULL",
-             "SELECT cumulative FROM whiten_spectrum(whiten_model(?1)) WHERE component = 1 AND ?2 IS NOT NULL", model, x);
+             "SELECT cumulative FROM whiten_spectrum(whiten_model(?1)) WHERE component = 1 AND ?2 IS NOT NULL",
+             model, x);
   sqlite3_value *valid = QUERY("SELECT json_valid(whiten_info(?1))", VALUE_OF(model));
   fuzz_must(fuzz_number(valid) == 1, "whiten_info is not JSON");
   sqlite3_value_free(valid);
@@ -77,7 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_model(model, &header);
   } else {
     fuzz_must(QUERY("SELECT whiten_model(?1)", VALUE_OF(model)) == NULL, "a handle on a model that is refused");
-    fuzz_must(QUERY("SELECT whiten_apply(?1, '[1]')", VALUE_OF(model)) == NULL, "a model that is refused is applied");
+    fuzz_must(QUERY("SELECT whiten_apply(?1, '[1]')", VALUE_OF(model)) == NULL,
+              "a model that is refused is applied");
     fuzz_must(QUERY("SELECT * FROM whiten_spectrum(?1)", VALUE_OF(model)) == NULL, "its spectrum is shown");
   }
   sqlite3_value_free(info);

@@ -7,9 +7,8 @@
 
 #include "fuzz.h"
 
-static const char ROWS[] =
-    "CREATE TEMP TABLE rows AS SELECT embedding(value) AS v FROM json_each("
-    "'[[1,2,3],[2,1,0],[0.5,4,1],[3,3,3],[-1,0,2],[1,1,-2],[2,5,1]]')";
+static const char ROWS[] = "CREATE TEMP TABLE rows AS SELECT embedding(value) AS v FROM json_each("
+                           "'[[1,2,3],[2,1,0],[0.5,4,1],[3,3,3],[-1,0,2],[1,1,-2],[2,5,1]]')";
 static const char *const KS[] = {"NULL", "1", "2", "3", "0.5", "0.999", "4", "'1'"};
 
 static void check(sqlite3_value *fitted, sqlite3_value *solved, struct argument options) {

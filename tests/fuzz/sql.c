@@ -58,51 +58,146 @@ static void append(struct writer *w, char c) {
 
 /* $v vector, $m model, $s stats, $n number, $i integer, $a aggregate, $x any scalar, $o options, $k how many,
 ** $t table name, $c column name, $e encoding, $f frame, $w WHERE, $q statement. Too deep, the first choice is taken. */
-static const char *const VECTORS[] = {
-    "v", "j", "'[1,2,3]'", "embedding(j)", "x'0000803f0000004000004040'", "embedding_normalize($v)", "embedding_scale($v,$n)",
-    "embedding_truncate($v,$k)", "whiten_apply($m,$v)", "whiten_inverse($m,$v)", "pool_tokens($v,$k,'mean')",
-    "pool_tokens($v,$k,'max',$v)", "whiten_bias($m)", "embedding(embedding_as($v,$e),$e)", "whiten_kernel($m)",
-    "(SELECT pool_mean($v,$n) FROM t)", "(SELECT v FROM bad WHERE rowid=$k)", "NULL", "$n", "zeroblob($k)", "embedding_as($v,'json')"};
+static const char *const VECTORS[] = {"v",
+                                      "j",
+                                      "'[1,2,3]'",
+                                      "embedding(j)",
+                                      "x'0000803f0000004000004040'",
+                                      "embedding_normalize($v)",
+                                      "embedding_scale($v,$n)",
+                                      "embedding_truncate($v,$k)",
+                                      "whiten_apply($m,$v)",
+                                      "whiten_inverse($m,$v)",
+                                      "pool_tokens($v,$k,'mean')",
+                                      "pool_tokens($v,$k,'max',$v)",
+                                      "whiten_bias($m)",
+                                      "embedding(embedding_as($v,$e),$e)",
+                                      "whiten_kernel($m)",
+                                      "(SELECT pool_mean($v,$n) FROM t)",
+                                      "(SELECT v FROM bad WHERE rowid=$k)",
+                                      "NULL",
+                                      "$n",
+                                      "zeroblob($k)",
+                                      "embedding_as($v,'json')"};
 static const char *const MODELS[] = {
-    "(SELECT model FROM models LIMIT 1)", "(SELECT whiten_model(model) FROM models LIMIT 1)",
-    "(SELECT model FROM models WHERE name='zca')", "(SELECT whiten_fit($v,$k,$o) FROM t)", "whiten_import($v,$v)",
-    "whiten_solve($s,$k,$o)", "whiten_model($m)", "(SELECT model FROM models LIMIT 1 OFFSET $k)", "NULL", "$v",
+    "(SELECT model FROM models LIMIT 1)",
+    "(SELECT whiten_model(model) FROM models LIMIT 1)",
+    "(SELECT model FROM models WHERE name='zca')",
+    "(SELECT whiten_fit($v,$k,$o) FROM t)",
+    "whiten_import($v,$v)",
+    "whiten_solve($s,$k,$o)",
+    "whiten_model($m)",
+    "(SELECT model FROM models LIMIT 1 OFFSET $k)",
+    "NULL",
+    "$v",
     "(WITH c AS MATERIALIZED (SELECT whiten_model(model) AS h FROM models) SELECT h FROM c)"};
-static const char *const STATS[] = {
-    "(SELECT whiten_merge(stats) FROM shards)", "(SELECT stats FROM shards LIMIT 1)", "(SELECT whiten_stats($v,$n) FROM t)",
-    "(SELECT whiten_stats($v) FROM bad)", "$m", "NULL"};
-static const char *const NUMBERS[] = {"1", "0", "0.5", "-1", "w", "id", "p", "2", "1e300", "1e-300", "9e999", "NULL", "'x'", "x'00'",
-                                      "cosine_sim($v,$v)", "dot_product($v,$v)", "l2_distance($v,$v)", "embedding_norm($v)",
-                                      "9223372036854775807", "(SELECT w FROM bad WHERE rowid=$k)"};
-static const char *const COUNTS[] = {"2", "1", "3", "0.9", "NULL", "0", "-1", "4", "100", "9223372036854775807", "'2'", "id"};
-static const char *const AGGREGATES[] = {
-    "pool_mean($v)", "pool_mean($v,$n)", "pool_position_mean($v,p)", "pool_position_mean($v,$n,$n)", "pool_max($v,$n)",
-    "pool_mean_sqrt_len($v,$n)", "pool_cls($v,$n)", "pool_last($v,p,$n)", "whiten_fit($v,$k,$o)", "whiten_stats($v,$n)",
-    "mean_cosine($v)", "isotropy($v)", "spearman($n,$n)", "pearson($n,w)", "whiten_merge($s)", "count(*)"};
-static const char *const SCALARS[] = {
-    "$v", "$n", "$a", "cosine_sim($v,$v)", "embedding_as($v,$e)", "whiten_info($m)", "embedding_dim($v)", "embedding($v,$e)",
-    "pool_mean($v,$n) OVER ($f)", "whiten_version()", "hex($v)", "$m", "$s", "length($x)", "pool_mean($v) FILTER (WHERE $n) OVER ($f)"};
-static const char *const OPTIONS[] = {
-    "NULL", "'{}'", "'{\"ridge\":\"oas\"}'", "'{\"method\":\"zca\",\"ridge\":0.1}'", "'{\"method\":\"cholesky\"}'",
-    "'{\"method\":\"pca-cor\",\"power\":0.5}'", "'{\"method\":\"zca-cor\",\"remove\":1}'", "'{\"precision\":\"single\"}'",
-    "'{\"normalize\":true}'", "'{\"ridge\":-1}'", "'[]'", "'{'", "$n"};
-static const char *const TABLES[] = {"'t'", "'main.t'", "'it''s; a \"t.'", "'bad'", "'seen'", "'keyed'", "'models'", "'nowhere'",
-                                     "'sqlite_schema'", "'temp.t'", "NULL", "1", "'cosine_topk'", "''", "'shards'", "'.'"};
-static const char *const COLUMNS[] = {"'v'", "'j'", "'model'", "'a b'", "'w'", "'none'", "'rowid'", "'v\"; --'", "NULL", "''"};
+static const char *const STATS[] = {"(SELECT whiten_merge(stats) FROM shards)",
+                                    "(SELECT stats FROM shards LIMIT 1)",
+                                    "(SELECT whiten_stats($v,$n) FROM t)",
+                                    "(SELECT whiten_stats($v) FROM bad)",
+                                    "$m",
+                                    "NULL"};
+static const char *const NUMBERS[] = {"1",
+                                      "0",
+                                      "0.5",
+                                      "-1",
+                                      "w",
+                                      "id",
+                                      "p",
+                                      "2",
+                                      "1e300",
+                                      "1e-300",
+                                      "9e999",
+                                      "NULL",
+                                      "'x'",
+                                      "x'00'",
+                                      "cosine_sim($v,$v)",
+                                      "dot_product($v,$v)",
+                                      "l2_distance($v,$v)",
+                                      "embedding_norm($v)",
+                                      "9223372036854775807",
+                                      "(SELECT w FROM bad WHERE rowid=$k)"};
+static const char *const COUNTS[] = {"2",   "1", "3", "0.9", "NULL", "0", "-1", "4", "100", "9223372036854775807",
+                                     "'2'", "id"};
+static const char *const AGGREGATES[] = {"pool_mean($v)",
+                                         "pool_mean($v,$n)",
+                                         "pool_position_mean($v,p)",
+                                         "pool_position_mean($v,$n,$n)",
+                                         "pool_max($v,$n)",
+                                         "pool_mean_sqrt_len($v,$n)",
+                                         "pool_cls($v,$n)",
+                                         "pool_last($v,p,$n)",
+                                         "whiten_fit($v,$k,$o)",
+                                         "whiten_stats($v,$n)",
+                                         "mean_cosine($v)",
+                                         "isotropy($v)",
+                                         "spearman($n,$n)",
+                                         "pearson($n,w)",
+                                         "whiten_merge($s)",
+                                         "count(*)"};
+static const char *const SCALARS[] = {"$v",
+                                      "$n",
+                                      "$a",
+                                      "cosine_sim($v,$v)",
+                                      "embedding_as($v,$e)",
+                                      "whiten_info($m)",
+                                      "embedding_dim($v)",
+                                      "embedding($v,$e)",
+                                      "pool_mean($v,$n) OVER ($f)",
+                                      "whiten_version()",
+                                      "hex($v)",
+                                      "$m",
+                                      "$s",
+                                      "length($x)",
+                                      "pool_mean($v) FILTER (WHERE $n) OVER ($f)"};
+static const char *const OPTIONS[] = {"NULL",
+                                      "'{}'",
+                                      "'{\"ridge\":\"oas\"}'",
+                                      "'{\"method\":\"zca\",\"ridge\":0.1}'",
+                                      "'{\"method\":\"cholesky\"}'",
+                                      "'{\"method\":\"pca-cor\",\"power\":0.5}'",
+                                      "'{\"method\":\"zca-cor\",\"remove\":1}'",
+                                      "'{\"precision\":\"single\"}'",
+                                      "'{\"normalize\":true}'",
+                                      "'{\"ridge\":-1}'",
+                                      "'[]'",
+                                      "'{'",
+                                      "$n"};
+static const char *const TABLES[] = {
+    "'t'",           "'main.t'",  "'it''s; a \"t.'", "'bad'",    "'seen'", "'keyed'",
+    "'models'",      "'nowhere'", "'sqlite_schema'", "'temp.t'", "NULL",   "1",
+    "'cosine_topk'", "''",        "'shards'",        "'.'"};
+static const char *const COLUMNS[] = {"'v'",    "'j'",     "'model'",   "'a b'", "'w'",
+                                      "'none'", "'rowid'", "'v\"; --'", "NULL",  "''"};
 static const char *const ENCODINGS[] = {"'json'", "'f32'", "'f64'", "'f16'", "'bf16'", "'i8'", "'f8'", "NULL"};
-static const char *const FRAMES[] = {
-    "ORDER BY id ROWS 2 PRECEDING", "PARTITION BY g", "ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW",
-    "ORDER BY w RANGE BETWEEN 0.5 PRECEDING AND 0.5 FOLLOWING", "ORDER BY g GROUPS 1 PRECEDING EXCLUDE TIES", "ORDER BY $x"};
-static const char *const WHERES[] = {"", " WHERE $n", " WHERE id<$k", " WHERE $n>$n ORDER BY $n DESC", " GROUP BY g", " GROUP BY $n HAVING $a"};
+static const char *const FRAMES[] = {"ORDER BY id ROWS 2 PRECEDING",
+                                     "PARTITION BY g",
+                                     "ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW",
+                                     "ORDER BY w RANGE BETWEEN 0.5 PRECEDING AND 0.5 FOLLOWING",
+                                     "ORDER BY g GROUPS 1 PRECEDING EXCLUDE TIES",
+                                     "ORDER BY $x"};
+static const char *const WHERES[] = {
+    "", " WHERE $n", " WHERE id<$k", " WHERE $n>$n ORDER BY $n DESC", " GROUP BY g", " GROUP BY $n HAVING $a"};
 static const char *const STATEMENTS[] = {
-    "SELECT $x,$x FROM t$w", "SELECT $a,$a FROM t$w", "SELECT $x FROM bad AS t JOIN t AS u ON u.id=t.rowid$w",
-    "SELECT * FROM whiten_rows($m,$t,$c)", "SELECT * FROM cosine_topk($t,$c,$v,$k)", "SELECT * FROM cosine_join($t,$c,$t,$c,$k)",
-    "SELECT * FROM whiten_spectrum($m)", "SELECT name,$x FROM models,t$w",
-    "SELECT id,r.* FROM t,cosine_topk($t,$c,v,$k) AS r$w", "SELECT name,r.* FROM models,whiten_rows(model,$t,$c) AS r LIMIT $k",
-    "UPDATE t SET v=$v,w=$n$w", "INSERT INTO t(v) SELECT vector FROM whiten_rows($m,'t','v')", "DELETE FROM t WHERE $n",
-    "CREATE INDEX ix ON t(cosine_sim(v,'[1,2,3]'),embedding_norm(j))", "ALTER TABLE t ADD COLUMN z AS (embedding_norm($v))",
-    "CREATE TABLE n AS SELECT $x AS x,$a AS y FROM t", "CREATE TRIGGER r AFTER INSERT ON shards BEGIN SELECT $x FROM t; END",
-    "CREATE TABLE c(v CHECK(embedding_dim(v)=$k))", "SELECT $x FROM (SELECT $x AS v,$x AS j,1 AS id,2 AS w,3 AS p,4 AS g)",
+    "SELECT $x,$x FROM t$w",
+    "SELECT $a,$a FROM t$w",
+    "SELECT $x FROM bad AS t JOIN t AS u ON u.id=t.rowid$w",
+    "SELECT * FROM whiten_rows($m,$t,$c)",
+    "SELECT * FROM cosine_topk($t,$c,$v,$k)",
+    "SELECT * FROM cosine_join($t,$c,$t,$c,$k)",
+    "SELECT * FROM whiten_spectrum($m)",
+    "SELECT name,$x FROM models,t$w",
+    "SELECT id,r.* FROM t,cosine_topk($t,$c,v,$k) AS r$w",
+    "SELECT name,r.* FROM models,whiten_rows(model,$t,$c) AS r LIMIT $k",
+    "UPDATE t SET v=$v,w=$n$w",
+    "INSERT INTO t(v) SELECT vector FROM whiten_rows($m,'t','v')",
+    "DELETE FROM t WHERE $n",
+    "CREATE INDEX ix ON t(cosine_sim(v,'[1,2,3]'),embedding_norm(j))",
+    "ALTER TABLE t ADD COLUMN z AS (embedding_norm($v))",
+    "CREATE TABLE n AS SELECT $x AS x,$a AS y FROM t",
+    "CREATE TRIGGER r AFTER INSERT ON shards BEGIN SELECT $x FROM t; END",
+    "CREATE TABLE c(v CHECK(embedding_dim(v)=$k))",
+    "SELECT $x FROM (SELECT $x AS v,$x AS j,1 AS id,2 AS w,3 AS p,4 AS g)",
     "WITH RECURSIVE r(v,i) AS (SELECT $v,1 UNION ALL SELECT embedding_scale(v,$n),i+1 FROM r WHERE i<9) SELECT $n FROM r,t"};
 
 static void expand_symbol(struct writer *w, char symbol) {
@@ -175,7 +270,8 @@ static uint64_t run_and_undo(sqlite3 *db, const char *sql, int *rc) {
   fuzz_must(sqlite3_exec(db, "BEGIN", 0, 0, 0) == SQLITE_OK, "cannot begin");
   uint64_t hash = run(db, sql, rc);
   steps = 0;
-  if (!sqlite3_get_autocommit(db)) fuzz_must(sqlite3_exec(db, "ROLLBACK", 0, 0, 0) == SQLITE_OK, "cannot be rolled back");
+  if (!sqlite3_get_autocommit(db))
+    fuzz_must(sqlite3_exec(db, "ROLLBACK", 0, 0, 0) == SQLITE_OK, "cannot be rolled back");
   return hash;
 }
 
@@ -201,7 +297,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 first_rc == SQLITE_SCHEMA; /* what SQLite 3.40 says of an unknown column after a rollback of DDL */
   int is_cut = first_rc == SQLITE_INTERRUPT || second_rc == SQLITE_INTERRUPT;
   if (!is_fine || (!is_cut && (first_rc != second_rc || first != second)))
-    fprintf(stderr, "fuzz: %s\nfuzz: codes %d, %d; last message: %s\n", w.text, first_rc, second_rc, sqlite3_errmsg(db));
+    fprintf(stderr, "fuzz: %s\nfuzz: codes %d, %d; last message: %s\n", w.text, first_rc, second_rc,
+            sqlite3_errmsg(db));
   fuzz_must(is_fine, "an unexpected code");
   fuzz_must(is_cut || (first_rc == second_rc && first == second), "twice the same, and two answers");
   return 0;

@@ -9,7 +9,9 @@
 #include "blobs.h"
 #include "fuzz.h"
 
-static const char *const OPTIONS[] = {"{}", "{\"method\":\"zca\"}", "{\"method\":\"pca-cor\",\"ridge\":0.1}",
+static const char *const OPTIONS[] = {"{}",
+                                      "{\"method\":\"zca\"}",
+                                      "{\"method\":\"pca-cor\",\"ridge\":0.1}",
                                       "{\"method\":\"zca-cor\",\"ridge\":\"oas\"}",
                                       "{\"method\":\"cholesky\",\"ridge\":1}",
                                       "{\"remove\":1,\"power\":0.5,\"normalize\":true}"};
@@ -36,8 +38,8 @@ static void check_stats(sqlite3_value *stats, sqlite3_value *merged, const char 
   fuzz_must(fuzz_same(merged, again), "a merge of one is another");
   sqlite3_value_free(again);
   check_solution(stats, options);
-  sqlite3_value_free(QUERY("SELECT whiten_solve(whiten_merge(s)) FROM (SELECT ?1 AS s UNION ALL SELECT ?1)",
-                           VALUE_OF(stats)));
+  sqlite3_value_free(
+      QUERY("SELECT whiten_solve(whiten_merge(s)) FROM (SELECT ?1 AS s UNION ALL SELECT ?1)", VALUE_OF(stats)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -22,7 +22,8 @@ static struct input cut(struct input *input, size_t bytes) {
 /* The tokens as rows: position, v, mask. */
 static void make_rows(struct input states, size_t dim, int kind, struct input mask) {
   size_t tokens = states.size / (4 * dim);
-  sqlite3_exec(fuzz_connection(), "CREATE TEMP TABLE IF NOT EXISTS token(position, v, mask); DELETE FROM token", 0, 0, 0);
+  sqlite3_exec(fuzz_connection(), "CREATE TEMP TABLE IF NOT EXISTS token(position, v, mask); DELETE FROM token", 0,
+               0, 0);
   for (size_t i = 0; i < tokens; i++) {
     struct argument position = INTEGER_OF((int64_t)i + 1), v = BLOB_OF(states.data + 4 * dim * i, 4 * dim);
     int64_t weight = 1;
@@ -34,8 +35,8 @@ static void make_rows(struct input states, size_t dim, int kind, struct input ma
 
 static sqlite3_value *pool_rows(int mode) {
   static const char *const SQL[MODES] = {
-      "SELECT pool_mean(v, mask) FROM token", "SELECT pool_position_mean(v, position, mask) FROM token",
-      "SELECT pool_max(v, mask) FROM token", "SELECT pool_mean_sqrt_len(v, mask) FROM token",
+      "SELECT pool_mean(v, mask) FROM token",          "SELECT pool_position_mean(v, position, mask) FROM token",
+      "SELECT pool_max(v, mask) FROM token",           "SELECT pool_mean_sqrt_len(v, mask) FROM token",
       "SELECT pool_cls(v, position, mask) FROM token", "SELECT pool_last(v, position, mask) FROM token"};
   return fuzz_query(SQL[mode], 0, NULL);
 }

@@ -95,7 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fuzz_must(sqlite3_value_type(vector) == SQLITE_BLOB && sqlite3_value_bytes(vector) > 0, "not a vector");
   if (encoding == JSON) check_json(input.data, input.size, vector);
   for (int e = 0; e < ENCODINGS; e++)
-    check_round_trip(vector, e, e == encoding || e == JSON || strcmp(NAMES[e], "f32") == 0 || strcmp(NAMES[e], "f64") == 0);
+    check_round_trip(vector, e,
+                     e == encoding || e == JSON || strcmp(NAMES[e], "f32") == 0 || strcmp(NAMES[e], "f64") == 0);
   check_numbers(vector);
   sqlite3_value_free(vector);
   return 0;

@@ -32,7 +32,8 @@ struct parameter {
   void *data;
   int bytes;
 };
-static struct parameter parameters[] = {{":model", 0, 0}, {":zca", 0, 0}, {":stats", 0, 0}, {":v", 0, 0}, {":json", 0, 0}};
+static struct parameter parameters[] = {
+    {":model", 0, 0}, {":zca", 0, 0}, {":stats", 0, 0}, {":v", 0, 0}, {":json", 0, 0}};
 enum { PARAMETERS = sizeof parameters / sizeof *parameters };
 
 static int bind(sqlite3_stmt *statement) {
@@ -80,7 +81,8 @@ static struct outcome run(sqlite3 *db, const char *sql) {
   outcome.rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
   if (outcome.rc == SQLITE_OK) outcome.rc = bind(statement);
   if (outcome.rc == SQLITE_OK)
-    while ((outcome.rc = sqlite3_step(statement)) == SQLITE_ROW) outcome.digest = digest_row(outcome.digest, statement);
+    while ((outcome.rc = sqlite3_step(statement)) == SQLITE_ROW)
+      outcome.digest = digest_row(outcome.digest, statement);
   if (outcome.rc != SQLITE_DONE) {
     const char *message = sqlite3_errmsg(db);
     outcome.digest = digest(0, message, strlen(message));
@@ -107,10 +109,13 @@ static int is_right_without_memory(struct outcome outcome, struct outcome right)
 
 static int threads_allowed = 1 << 30;
 
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+                          void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+                          void *argument);
 
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+                          void *argument) {
   if (threads_allowed <= 0) return 11; /* EAGAIN */
   threads_allowed--;
   return __real_pthread_create(thread, attributes, start, argument);
@@ -137,7 +142,8 @@ static sqlite3 *open_database(void) {
   sqlite3 *db = NULL;
   must(sqlite3_open(path, &db) == SQLITE_OK, "cannot open the database");
   must(sqlite3_whiten_init(db, NULL, NULL) == SQLITE_OK, "cannot load");
-  must(sqlite3_exec(db, "PRAGMA journal_mode = memory; PRAGMA synchronous = off; BEGIN", 0, 0, 0) == SQLITE_OK, "pragma");
+  must(sqlite3_exec(db, "PRAGMA journal_mode = memory; PRAGMA synchronous = off; BEGIN", 0, 0, 0) == SQLITE_OK,
+       "pragma");
   return db;
 }
 
@@ -161,7 +167,8 @@ static int fail_one(struct tally *tally, const char *sql, struct outcome right, 
   }
   sqlite3_exec(db, "ROLLBACK", 0, 0, 0); /* unless SQLite has done so */
   must(sqlite3_exec(db, "BEGIN", 0, 0, 0) == SQLITE_OK, "no transaction");
-  if (!is_same(run_and_undo(db, sql), right)) complain(tally, "wrong answer of the statement after", sql, n, persistently);
+  if (!is_same(run_and_undo(db, sql), right))
+    complain(tally, "wrong answer of the statement after", sql, n, persistently);
   if (sqlite3_close(db) != SQLITE_OK) complain(tally, "does not close", sql, n, persistently);
   if (allocator_outstanding() != before) complain(tally, "leak", sql, n, persistently);
   tally->failures += failed > 0;
@@ -177,7 +184,8 @@ static void fail_each(struct tally *tally, const char *function, const char *sql
   sqlite3 *db = open_database();
   struct outcome right = run_and_undo(db, sql);
   sqlite3_close(db);
-  if ((right.rc == SQLITE_DONE) == (strcmp(function, "errors") == 0)) complain(tally, "undisturbed, not what it should be", sql, 0, 0);
+  if ((right.rc == SQLITE_DONE) == (strcmp(function, "errors") == 0))
+    complain(tally, "undisturbed, not what it should be", sql, 0, 0);
   tally->statements++;
   for (int persistently = 0; persistently < 2; persistently++)
     for (long n = 1; fail_one(tally, sql, right, n, persistently); n = next(n, is_short)) continue;
@@ -218,8 +226,10 @@ static int load_one(struct tally *tally, int how, long n, int persistently) {
   int rc = load(&db, how);
   allocator_disarm();
   long failed = allocator_failed();
-  if (rc != SQLITE_OK && !(failed > 0 && (is_nomem(rc) || how == FILE_))) complain(tally, "code", NAMES[how], n, persistently);
-  if (rc == SQLITE_OK && !is_same(run(db, SQL), right)) complain(tally, "wrong answer", NAMES[how], n, persistently);
+  if (rc != SQLITE_OK && !(failed > 0 && (is_nomem(rc) || how == FILE_)))
+    complain(tally, "code", NAMES[how], n, persistently);
+  if (rc == SQLITE_OK && !is_same(run(db, SQL), right))
+    complain(tally, "wrong answer", NAMES[how], n, persistently);
   if (how != INIT) sqlite3_close(db);
   if (how != INIT) db = NULL;
   if (load(&db, how) != SQLITE_OK) complain(tally, "cannot load afterwards", NAMES[how], n, persistently);
@@ -245,10 +255,11 @@ static void fail_loading(struct tally *tally, int is_short) {
 /* ---- threads that cannot be made: the same bytes with fewer ---- */
 
 static void fail_threads(struct tally *tally, int is_short) {
-  static const char *const SQL[] = {"SELECT rowid, vector FROM whiten_rows(:model, 'wide', 'v')",
-                                    "SELECT * FROM cosine_join('wide', 'v', 't', 'v', 3)",
-                                    "SELECT whiten_stats(embedding(CAST(printf('%0128d', a.id * b.id) AS BLOB), 'i8')) "
-                                    "FROM wide AS a, wide AS b"};
+  static const char *const SQL[] = {
+      "SELECT rowid, vector FROM whiten_rows(:model, 'wide', 'v')",
+      "SELECT * FROM cosine_join('wide', 'v', 't', 'v', 3)",
+      "SELECT whiten_stats(embedding(CAST(printf('%0128d', a.id * b.id) AS BLOB), 'i8')) "
+      "FROM wide AS a, wide AS b"};
   (void)is_short;
   for (size_t i = 0; i < sizeof SQL / sizeof *SQL; i++) {
     sqlite3 *db = open_database();
@@ -311,18 +322,22 @@ static void make_database(const char *encoding) {
   must(sqlite3_open(path, &db) == SQLITE_OK && sqlite3_whiten_init(db, NULL, NULL) == SQLITE_OK, "cannot load");
   must(sqlite3_exec(db, pragma, 0, 0, 0) == SQLITE_OK, sqlite3_errmsg(db));
   sqlite3_free(pragma);
-  sqlite3_exec(db, "PRAGMA journal_mode = memory; PRAGMA synchronous = off;"
-                   "CREATE TABLE t(id INTEGER PRIMARY KEY, g, v BLOB, w REAL, m INTEGER, j TEXT, p INTEGER);"
-                   "CREATE TABLE wide(id INTEGER PRIMARY KEY, v BLOB);", 0, 0, 0);
+  sqlite3_exec(db,
+               "PRAGMA journal_mode = memory; PRAGMA synchronous = off;"
+               "CREATE TABLE t(id INTEGER PRIMARY KEY, g, v BLOB, w REAL, m INTEGER, j TEXT, p INTEGER);"
+               "CREATE TABLE wide(id INTEGER PRIMARY KEY, v BLOB);",
+               0, 0, 0);
   fill(db, "INSERT INTO t(id, v) VALUES (?1 + 1, ?2)", GROUPED);
   fill(db, "INSERT INTO wide(id, v) VALUES (?1 + 1, CASE WHEN ?1 % 40 < 39 THEN ?2 END)", WIDE);
-  int rc = sqlite3_exec(db, "UPDATE t SET g = id % 3, w = 0.25 * (id * 7 % 5 + 1), m = id % 4 > 0, p = id,"
-                            "             j = embedding_as(v, 'json');"
-                            "CREATE TABLE models AS SELECT 'pca' AS name, whiten_fit(v, 3) AS model FROM t;"
-                            "INSERT INTO models SELECT 'zca', whiten_fit(v, 2, '{\"method\": \"zca\"}') FROM t;"
-                            "INSERT INTO models SELECT 'imported', whiten_import(whiten_kernel(model), '[1,2,3,4]')"
-                            "  FROM models WHERE name = 'pca';"
-                            "CREATE TABLE shards AS SELECT whiten_stats(v) AS stats FROM t GROUP BY g % 2;", 0, 0, 0);
+  int rc = sqlite3_exec(db,
+                        "UPDATE t SET g = id % 3, w = 0.25 * (id * 7 % 5 + 1), m = id % 4 > 0, p = id,"
+                        "             j = embedding_as(v, 'json');"
+                        "CREATE TABLE models AS SELECT 'pca' AS name, whiten_fit(v, 3) AS model FROM t;"
+                        "INSERT INTO models SELECT 'zca', whiten_fit(v, 2, '{\"method\": \"zca\"}') FROM t;"
+                        "INSERT INTO models SELECT 'imported', whiten_import(whiten_kernel(model), '[1,2,3,4]')"
+                        "  FROM models WHERE name = 'pca';"
+                        "CREATE TABLE shards AS SELECT whiten_stats(v) AS stats FROM t GROUP BY g % 2;",
+                        0, 0, 0);
   must(rc == SQLITE_OK, sqlite3_errmsg(db));
   for (int i = 0; i < PARAMETERS; i++) keep_parameter(db, &parameters[i], SELECTS[i]);
   sqlite3_close(db);
@@ -362,8 +377,8 @@ static long test(int number, const char *function, int is_short, int *wrong) {
     unlink(path);
     for (int p = 0; p < PARAMETERS; p++) free(parameters[p].data);
   }
-  printf("%s %d - %s # %ld allocations failed in %ld statements\n", tally.wrong ? "not ok" : "ok", number, function,
-         tally.failures, tally.statements);
+  printf("%s %d - %s # %ld allocations failed in %ld statements\n", tally.wrong ? "not ok" : "ok", number,
+         function, tally.failures, tally.statements);
   fflush(stdout);
   *wrong += tally.wrong > 0;
   return tally.failures;
@@ -381,7 +396,8 @@ int main(int argc, char **argv) {
     if (s->function != NULL && (only == NULL || strcmp(only, s->function) == 0))
       total += test(++number, s->function, is_short, &wrong);
   for (int i = 0; i < OTHER_CASES; i++)
-    if (only == NULL || strcmp(only, OTHERS[i].name) == 0) total += test(++number, OTHERS[i].name, is_short, &wrong);
+    if (only == NULL || strcmp(only, OTHERS[i].name) == 0)
+      total += test(++number, OTHERS[i].name, is_short, &wrong);
   printf("1..%d\n# %ld allocations failed\n", number, total);
   return wrong > 0 || number == 0;
 }

@@ -39,8 +39,9 @@ static void *keep_fitting(void *p) {
 static int wait_for(pid_t child) {
   int status;
   if (waitpid(child, &status, 0) != child) die("fork", "no child");
-  if (WIFSIGNALED(status)) fprintf(stderr, "the child was ended by signal %d%s\n", WTERMSIG(status),
-                                   WTERMSIG(status) == SIGALRM ? ": it hung" : "");
+  if (WIFSIGNALED(status))
+    fprintf(stderr, "the child was ended by signal %d%s\n", WTERMSIG(status),
+            WTERMSIG(status) == SIGALRM ? ": it hung" : "");
   return !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 

@@ -184,6 +184,6 @@ TEST(join_of_small_blocks) {
   join_clear(&j);
 }
 
-UNIT_MAIN(faulty_test(join_of_small_blocks), faulty_test(join_against_all_pairs), faulty_test(join_of_near_duplicates),
-          faulty_test(join_without_queries), faulty_test(join_not_finite), faulty_test(join_abandoned),
-          faulty_test(join_out_of_memory))
+UNIT_MAIN(faulty_test(join_of_small_blocks), faulty_test(join_against_all_pairs),
+          faulty_test(join_of_near_duplicates), faulty_test(join_without_queries), faulty_test(join_not_finite),
+          faulty_test(join_abandoned), faulty_test(join_out_of_memory))

@@ -17,9 +17,9 @@
 
 /* ---- LAPACK watched: the linker takes these for the library's, which they call ---- */
 
-static const char *refused = "";           /* routines that return an error instead */
-static atomic_int calls_inside, overlaps;  /* calls that run now; those that found another one running */
-static int is_openmp;                      /* what OpenBLAS says of itself: its build with OpenMP */
+static const char *refused = "";          /* routines that return an error instead */
+static atomic_int calls_inside, overlaps; /* calls that run now; those that found another one running */
+static int is_openmp;                     /* what OpenBLAS says of itself: its build with OpenMP */
 
 static void *enter(const char *name) {
   if (atomic_fetch_add(&calls_inside, 1) > 0) atomic_fetch_add(&overlaps, 1);
@@ -33,20 +33,21 @@ static lapack_int leave(const char *name, lapack_int info) {
 
 #define WATCHED(NAME, PARAMETERS, ...) \
   lapack_int NAME PARAMETERS { \
-    lapack_int (*real) PARAMETERS = (lapack_int(*) PARAMETERS)enter(#NAME); \
+    lapack_int(*real) PARAMETERS = (lapack_int(*) PARAMETERS)enter(#NAME); \
     return leave(#NAME, real(__VA_ARGS__)); \
   }
 
 WATCHED(LAPACKE_dsyevd_work,
-        (int layout, char job, char uplo, lapack_int n, double *matrix, lapack_int ld, double *values, double *work,
-         lapack_int lwork, lapack_int *iwork, lapack_int liwork),
+        (int layout, char job, char uplo, lapack_int n, double *matrix, lapack_int ld, double *values,
+         double *work, lapack_int lwork, lapack_int *iwork, lapack_int liwork),
         layout, job, uplo, n, matrix, ld, values, work, lwork, iwork, liwork)
 WATCHED(LAPACKE_dsyevr_work,
-        (int layout, char job, char range, char uplo, lapack_int n, double *matrix, lapack_int ld, double vl, double vu,
-         lapack_int il, lapack_int iu, double tolerance, lapack_int *m, double *values, double *z, lapack_int ldz,
-         lapack_int *support, double *work, lapack_int lwork, lapack_int *iwork, lapack_int liwork),
-        layout, job, range, uplo, n, matrix, ld, vl, vu, il, iu, tolerance, m, values, z, ldz, support, work, lwork,
-        iwork, liwork)
+        (int layout, char job, char range, char uplo, lapack_int n, double *matrix, lapack_int ld, double vl,
+         double vu, lapack_int il, lapack_int iu, double tolerance, lapack_int *m, double *values, double *z,
+         lapack_int ldz, lapack_int *support, double *work, lapack_int lwork, lapack_int *iwork,
+         lapack_int liwork),
+        layout, job, range, uplo, n, matrix, ld, vl, vu, il, iu, tolerance, m, values, z, ldz, support, work,
+        lwork, iwork, liwork)
 WATCHED(LAPACKE_dsytrd_work,
         (int layout, char uplo, lapack_int n, double *matrix, lapack_int ld, double *d, double *e, double *tau,
          double *work, lapack_int lwork),
@@ -54,13 +55,14 @@ WATCHED(LAPACKE_dsytrd_work,
 WATCHED(LAPACKE_dsterf_work, (lapack_int n, double *d, double *e), n, d, e)
 WATCHED(LAPACKE_dstemr_work,
         (int layout, char job, char range, lapack_int n, double *d, double *e, double vl, double vu, lapack_int il,
-         lapack_int iu, lapack_int *m, double *values, double *z, lapack_int ldz, lapack_int nzc, lapack_int *support,
-         lapack_logical *accuracy, double *work, lapack_int lwork, lapack_int *iwork, lapack_int liwork),
+         lapack_int iu, lapack_int *m, double *values, double *z, lapack_int ldz, lapack_int nzc,
+         lapack_int *support, lapack_logical *accuracy, double *work, lapack_int lwork, lapack_int *iwork,
+         lapack_int liwork),
         layout, job, range, n, d, e, vl, vu, il, iu, m, values, z, ldz, nzc, support, accuracy, work, lwork, iwork,
         liwork)
 WATCHED(LAPACKE_dormtr_work,
-        (int layout, char side, char uplo, char trans, lapack_int m, lapack_int n, const double *matrix, lapack_int ld,
-         const double *tau, double *out, lapack_int ldc, double *work, lapack_int lwork),
+        (int layout, char side, char uplo, char trans, lapack_int m, lapack_int n, const double *matrix,
+         lapack_int ld, const double *tau, double *out, lapack_int ldc, double *work, lapack_int lwork),
         layout, side, uplo, trans, m, n, matrix, ld, tau, out, ldc, work, lwork)
 WATCHED(LAPACKE_dpotrs_work,
         (int layout, char uplo, lapack_int n, lapack_int nrhs, const double *matrix, lapack_int ld, double *rhs,
@@ -405,10 +407,12 @@ TEST(linalg_survives_fork) {
     is_openmp = i % 2;
     pid_t child = fork();
     assert_true(child >= 0);
-    if (child == 0) { /* what it exits with is not for us: valgrind makes it an error that the other thread is gone */
+    if (child ==
+        0) { /* what it exits with is not for us: valgrind makes it an error that the other thread is gone */
       int threads = linalg_threads();
       alarm(20); /* a deadlock would hang */
-      answer = linalg_eigen(20, 20, a, c, w, &arena_memory) == STATUS_OK && linalg_threads() == threads ? 'y' : 'n';
+      answer = linalg_eigen(20, 20, a, c, w, &arena_memory) == STATUS_OK && linalg_threads() == threads ? 'y'
+                                                                                                        : 'n';
       end_child(write(ends[1], &answer, 1) != 1);
     }
     close(ends[1]);

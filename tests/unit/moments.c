@@ -61,7 +61,8 @@ static void check(const struct moments *m, size_t from, size_t to, double relati
 
 /* Fewer rows than a block begins with, full blocks, one more ... */
 TEST(moments_any_number_of_rows) {
-  static const size_t COUNTS[] = {1, 2, 7, 8, 9, 16, 17, 100, 255, 256, 257, 300, 511, 512, 513, 1024, 1025, ROWS_MAX};
+  static const size_t COUNTS[] = {1,   2,   7,   8,   9,   16,  17,   100,  255,
+                                  256, 257, 300, 511, 512, 513, 1024, 1025, ROWS_MAX};
   struct random r = {random_seed()};
   fill(&r, 0.5);
   for (size_t i = 0; i < COUNT(COUNTS); i++) {
@@ -285,7 +286,8 @@ TEST(moments_unaligned) {
 
 /* Adding a block is some 4e9 multiplications at most, as long as a block is worth its name. */
 TEST(moments_blocks_by_dimension) {
-  static const size_t EXPECTED[][2] = {{1, 512}, {768, 512}, {2896, 512}, {2897, 256}, {4096, 256}, {8192, 64}, {16383, 32}};
+  static const size_t EXPECTED[][2] = {{1, 512},    {768, 512}, {2896, 512}, {2897, 256},
+                                       {4096, 256}, {8192, 64}, {16383, 32}};
   for (size_t i = 0; i < COUNT(EXPECTED); i++) {
     struct moments m = {0};
     assert_int_equal(moments_init(&m, EXPECTED[i][0], SCATTER_DOUBLE, 1, &faulty_memory), STATUS_OK);
@@ -314,7 +316,8 @@ TEST(moments_with_threads) {
   for (int precision = SCATTER_DOUBLE; precision <= SCATTER_SINGLE; precision++) {
     struct moments m[3] = {{0}};
     for (int t = 0; t < 3; t++) {
-      assert_int_equal(moments_init(&m[t], D, (enum scatter_precision)precision, 1 + 2 * t, &faulty_memory), STATUS_OK);
+      assert_int_equal(moments_init(&m[t], D, (enum scatter_precision)precision, 1 + 2 * t, &faulty_memory),
+                       STATUS_OK);
       for (size_t i = 0; i < N; i++) assert_int_equal(moments_add(&m[t], x[i], 1), STATUS_OK);
       assert_int_equal(m[t].scatter.workers.initialized, 1);
       if (t < 2) assert_int_equal(moments_flush(&m[t]), STATUS_OK);
@@ -349,11 +352,10 @@ TEST(moments_out_of_memory) {
 }
 
 UNIT_MAIN(faulty_test(moments_any_number_of_rows), faulty_test(moments_far_mean),
-          faulty_test(moments_in_single_precision),
-          faulty_test(moments_drifting_mean), faulty_test(moments_flushed_often), faulty_test(moments_weights),
+          faulty_test(moments_in_single_precision), faulty_test(moments_drifting_mean),
+          faulty_test(moments_flushed_often), faulty_test(moments_weights),
           faulty_test(moments_weight_is_frequency), faulty_test(moments_merge_any_split),
           faulty_test(moments_add_after_merge), faulty_test(moments_closed_form),
           faulty_test(moments_without_rows), faulty_test(moments_not_finite), faulty_test(moments_unaligned),
           faulty_test(moments_blocks_by_dimension), faulty_test(moments_small_groups_stay_small),
-          faulty_test(moments_with_threads),
-          faulty_test(moments_out_of_memory))
+          faulty_test(moments_with_threads), faulty_test(moments_out_of_memory))

@@ -346,8 +346,7 @@ TEST(kernel_transform_of_nan) {
     float *panels = begin_transform(&r, 0, 10, 7, 50), *in = guarded_place(&given, 4 * 10 * 7, 0);
     float *out = guarded_place(&result, 4 * 10 * 50, 0);
     for (size_t row = 0; row < 10; row++)
-      for (size_t i = 0; i < 7; i++)
-        in[row * 7 + i] = row == at && i == at % 7 ? NAN : vectors[row][i];
+      for (size_t i = 0; i < 7; i++) in[row * 7 + i] = row == at && i == at % 7 ? NAN : vectors[row][i];
     FOR_EACH_VARIANT(k) {
       (*k)->transform_block(10, 7, 50, in, panels, out, 50);
       for (size_t row = 0; row < 10; row++)

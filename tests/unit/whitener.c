@@ -14,8 +14,7 @@
 static double mean[MAX], eigenvalues[MAX], rows[MAX], columns[MAX];
 static float matrix[MAX * MAX], back[MAX * MAX];
 
-static const enum model_method METHODS[] = {MODEL_PCA, MODEL_PCA_COR, MODEL_ZCA, MODEL_ZCA_COR,
-                                             MODEL_CHOLESKY};
+static const enum model_method METHODS[] = {MODEL_PCA, MODEL_PCA_COR, MODEL_ZCA, MODEL_ZCA_COR, MODEL_CHOLESKY};
 
 static int keeps_d(enum model_method method) {
   return method == MODEL_ZCA || method == MODEL_ZCA_COR || method == MODEL_CHOLESKY;

@@ -147,6 +147,5 @@ TEST(workers_count_cores) {
 }
 
 UNIT_MAIN(cmocka_unit_test(workers_run_each_job_once), cmocka_unit_test(workers_one_core_is_the_caller),
-          cmocka_unit_test(workers_wait_for_one),
-          cmocka_unit_test(workers_clear_waits), cmocka_unit_test(workers_take_no_signals),
-          cmocka_unit_test(workers_count_cores))
+          cmocka_unit_test(workers_wait_for_one), cmocka_unit_test(workers_clear_waits),
+          cmocka_unit_test(workers_take_no_signals), cmocka_unit_test(workers_count_cores))

@@ -109,7 +109,8 @@ static int add(size_t n, double *acc, const void *x) {
     __m256 v = load(p);
     bad = _mm256_or_si256(bad, not_finite(v));
     _mm256_storeu_pd(acc, _mm256_add_pd(_mm256_loadu_pd(acc), _mm256_cvtps_pd(_mm256_castps256_ps128(v))));
-    _mm256_storeu_pd(acc + 4, _mm256_add_pd(_mm256_loadu_pd(acc + 4), _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))));
+    _mm256_storeu_pd(acc + 4,
+                     _mm256_add_pd(_mm256_loadu_pd(acc + 4), _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))));
   }
   return _mm256_testz_si256(bad, bad) & (n == 0 || simd_portable.add(n, acc, p));
 }
@@ -249,8 +250,8 @@ static inline __attribute__((always_inline)) void join(__m256d acc, double u, co
 }
 
 /* 4 rows by 12 columns of a tile. */
-static void scatter_part(size_t rows, const double *a, const double *b, const double *u, const double *v, double *sums,
-                         size_t stride) {
+static void scatter_part(size_t rows, const double *a, const double *b, const double *u, const double *v,
+                         double *sums, size_t stride) {
   __m256d acc[4][3];
   for (int f = 0; f < 4; f++)
     for (int c = 0; c < 3; c++) acc[f][c] = _mm256_setzero_pd();
@@ -295,16 +296,26 @@ static void scatter_part_single(size_t rows, const float *a, const float *b, con
     }
 }
 
-static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v, double *sums,
-                           size_t stride) {
+static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v,
+                           double *sums, size_t stride) {
   for (size_t f = 0; f < GROUP_ROWS; f += 4)
     for (size_t c = 0; c < SCATTER_WIDTH_SINGLE; c += 24)
       scatter_part_single(rows, a + f, b + c, u + f, v + c, sums + f * stride + c, stride);
 }
 
 const struct simd simd_avx2 = {
-    .name = "avx2", .dot = avx2_dot, .dot2 = avx2_dot2, .l2sq = avx2_l2sq, .is_finite = is_finite, .add = add,
-    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
-    .transform_block = transform_block, .scatter = scatter, .scatter_single = scatter_single,
+    .name = "avx2",
+    .dot = avx2_dot,
+    .dot2 = avx2_dot2,
+    .l2sq = avx2_l2sq,
+    .is_finite = is_finite,
+    .add = add,
+    .add_weighted = add_weighted,
+    .shift = shift,
+    .widen = widen,
+    .transform = transform,
+    .transform_block = transform_block,
+    .scatter = scatter,
+    .scatter_single = scatter_single,
 };
 #endif

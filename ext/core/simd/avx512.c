@@ -31,7 +31,8 @@ static int add(size_t n, double *acc, const void *x) {
     __m512 v = _mm512_loadu_ps(p);
     bad |= _mm512_fpclass_ps_mask(v, NAN_OR_INFINITY);
     _mm512_storeu_pd(acc, _mm512_add_pd(_mm512_loadu_pd(acc), _mm512_cvtps_pd(_mm512_castps512_ps256(v))));
-    _mm512_storeu_pd(acc + 8, _mm512_add_pd(_mm512_loadu_pd(acc + 8), _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1))));
+    _mm512_storeu_pd(acc + 8,
+                     _mm512_add_pd(_mm512_loadu_pd(acc + 8), _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1))));
   }
   return (bad == 0) & (n == 0 || simd_portable.add(n, acc, p));
 }
@@ -109,9 +110,11 @@ static void transform(size_t n, size_t m, const float *x, const float *panels, f
   const size_t step = PANELS_AT_ONCE * PANEL_WIDTH;
   for (; m >= step; m -= step, panels += n * step, y += step) row_panels(PANELS_AT_ONCE, 0, n, x, panels, step, y);
   switch ((m + 15) / 16) { /* registers: a panel of more than 32 columns is as wide as a whole one */
-#define CASE(P, C) case 3 * (P) + (C): row_panels(P, C, n, x, panels, m, y); break;
-    CASE(0, 1) CASE(0, 2) CASE(1, 0) CASE(1, 1) CASE(1, 2) CASE(2, 0) CASE(2, 1) CASE(2, 2) CASE(3, 0) CASE(3, 1)
-    CASE(3, 2) CASE(4, 0)
+#define CASE(P, C) \
+  case 3 * (P) + (C): row_panels(P, C, n, x, panels, m, y); break;
+    CASE(0, 1)
+    CASE(0, 2) CASE(1, 0) CASE(1, 1) CASE(1, 2) CASE(2, 0) CASE(2, 1) CASE(2, 2) CASE(3, 0) CASE(3, 1) CASE(3, 2)
+        CASE(4, 0)
 #undef CASE
   }
 }
@@ -182,8 +185,8 @@ static void scatter(size_t rows, const double *a, const double *b, const double 
     for (int c = 0; c < 3; c++) join(acc[f][c], u[f], v + 8 * c, sums + (size_t)f * stride + 8 * c);
 }
 
-static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v, double *sums,
-                           size_t stride) {
+static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v,
+                           double *sums, size_t stride) {
   __m512 acc[GROUP_ROWS][3];
   for (int f = 0; f < GROUP_ROWS; f++)
     for (int c = 0; c < 3; c++) acc[f][c] = _mm512_setzero_ps();
@@ -206,8 +209,18 @@ static void scatter_single(size_t rows, const float *a, const float *b, const do
 }
 
 const struct simd simd_avx512 = {
-    .name = "avx512", .dot = avx2_dot, .dot2 = avx2_dot2, .l2sq = avx2_l2sq, .is_finite = is_finite, .add = add,
-    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
-    .transform_block = transform_block, .scatter = scatter, .scatter_single = scatter_single,
+    .name = "avx512",
+    .dot = avx2_dot,
+    .dot2 = avx2_dot2,
+    .l2sq = avx2_l2sq,
+    .is_finite = is_finite,
+    .add = add,
+    .add_weighted = add_weighted,
+    .shift = shift,
+    .widen = widen,
+    .transform = transform,
+    .transform_block = transform_block,
+    .scatter = scatter,
+    .scatter_single = scatter_single,
 };
 #endif

@@ -245,14 +245,15 @@ static inline __attribute__((always_inline)) void join(float64x2_t acc, double u
 }
 
 /* acc[f] += x[f] * w for two rows. */
-static inline __attribute__((always_inline)) void two_rows(float64x2_t acc[][6], const float64x2_t w[6], float64x2_t x) {
+static inline __attribute__((always_inline)) void two_rows(float64x2_t acc[][6], const float64x2_t w[6],
+                                                           float64x2_t x) {
   for (int c = 0; c < 6; c++) acc[0][c] = vfmaq_laneq_f64(acc[0][c], w[c], x, 0);
   for (int c = 0; c < 6; c++) acc[1][c] = vfmaq_laneq_f64(acc[1][c], w[c], x, 1);
 }
 
 /* 4 rows by 12 columns of a tile. */
-static void scatter_part(size_t rows, const double *a, const double *b, const double *u, const double *v, double *sums,
-                         size_t stride) {
+static void scatter_part(size_t rows, const double *a, const double *b, const double *u, const double *v,
+                         double *sums, size_t stride) {
   float64x2_t acc[4][6];
   for (int f = 0; f < 4; f++)
     for (int c = 0; c < 6; c++) acc[f][c] = vdupq_n_f64(0);
@@ -274,7 +275,8 @@ static void scatter(size_t rows, const double *a, const double *b, const double 
 }
 
 /* acc[r] += x[r] * w for four rows; a lane's number must be a literal. */
-static inline __attribute__((always_inline)) void four_rows(float32x4_t acc[][3], const float32x4_t *w, float32x4_t x) {
+static inline __attribute__((always_inline)) void four_rows(float32x4_t acc[][3], const float32x4_t *w,
+                                                            float32x4_t x) {
   for (int c = 0; c < 3; c++) acc[0][c] = vfmaq_laneq_f32(acc[0][c], w[c], x, 0);
   for (int c = 0; c < 3; c++) acc[1][c] = vfmaq_laneq_f32(acc[1][c], w[c], x, 1);
   for (int c = 0; c < 3; c++) acc[2][c] = vfmaq_laneq_f32(acc[2][c], w[c], x, 2);
@@ -301,15 +303,25 @@ static void scatter_part_single(size_t rows, const float *a, const float *b, con
     }
 }
 
-static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v, double *sums,
-                           size_t stride) {
+static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v,
+                           double *sums, size_t stride) {
   for (size_t c = 0; c < SCATTER_WIDTH_SINGLE; c += 12)
     scatter_part_single(rows, a, b + c, u, v + c, sums + c, stride);
 }
 
 const struct simd simd_neon = {
-    .name = "neon", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
-    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
-    .transform_block = transform_block, .scatter = scatter, .scatter_single = scatter_single,
+    .name = "neon",
+    .dot = dot,
+    .dot2 = dot2,
+    .l2sq = l2sq,
+    .is_finite = is_finite,
+    .add = add,
+    .add_weighted = add_weighted,
+    .shift = shift,
+    .widen = widen,
+    .transform = transform,
+    .transform_block = transform_block,
+    .scatter = scatter,
+    .scatter_single = scatter_single,
 };
 #endif

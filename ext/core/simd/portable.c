@@ -149,23 +149,34 @@ static void scatter(size_t rows, const double *a, const double *b, const double 
     }
 }
 
-static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v, double *sums,
-                           size_t stride) {
+static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v,
+                           double *sums, size_t stride) {
   for (size_t i = 0; i < GROUP_ROWS; i += PART)
     for (size_t j = 0; j < SCATTER_WIDTH_SINGLE; j += PART) {
       float acc[PART][PART] = {{0}};
       for (size_t r = 0; r < rows; r++)
         for (size_t f = 0; f < PART; f++)
           for (size_t g = 0; g < PART; g++)
-            acc[f][g] =
-                CHAIN_SINGLE(a[r * SCATTER_WIDTH_SINGLE + i + f], b[r * SCATTER_WIDTH_SINGLE + j + g], acc[f][g]);
+            acc[f][g] = CHAIN_SINGLE(a[r * SCATTER_WIDTH_SINGLE + i + f], b[r * SCATTER_WIDTH_SINGLE + j + g],
+                                     acc[f][g]);
       for (size_t f = 0; f < PART; f++)
-        for (size_t g = 0; g < PART; g++) sums[(i + f) * stride + j + g] += (double)acc[f][g] + u[i + f] * v[j + g];
+        for (size_t g = 0; g < PART; g++)
+          sums[(i + f) * stride + j + g] += (double)acc[f][g] + u[i + f] * v[j + g];
     }
 }
 
 const struct simd simd_portable = {
-    .name = "portable", .dot = dot, .dot2 = dot2, .l2sq = l2sq, .is_finite = is_finite, .add = add,
-    .add_weighted = add_weighted, .shift = shift, .widen = widen, .transform = transform,
-    .transform_block = transform_block, .scatter = scatter, .scatter_single = scatter_single,
+    .name = "portable",
+    .dot = dot,
+    .dot2 = dot2,
+    .l2sq = l2sq,
+    .is_finite = is_finite,
+    .add = add,
+    .add_weighted = add_weighted,
+    .shift = shift,
+    .widen = widen,
+    .transform = transform,
+    .transform_block = transform_block,
+    .scatter = scatter,
+    .scatter_single = scatter_single,
 };

@@ -51,8 +51,8 @@ struct simd {
   void (*scatter)(size_t rows, const double *a, const double *b, const double *u, const double *v, double *sums,
                   size_t stride);
   /* The same with SCATTER_WIDTH_SINGLE columns, and with the chains in float32. */
-  void (*scatter_single)(size_t rows, const float *a, const float *b, const double *u, const double *v, double *sums,
-                         size_t stride);
+  void (*scatter_single)(size_t rows, const float *a, const float *b, const double *u, const double *v,
+                         double *sums, size_t stride);
 };
 
 /* The variant in use: the fastest that this CPU runs, unless simd_choose says otherwise. */
