@@ -253,16 +253,19 @@ static inline __attribute__((always_inline)) void join(__m256d acc, double u, co
 static void scatter_part(size_t rows, const double *a, const double *b, const double *u, const double *v,
                          double *sums, size_t stride) {
   __m256d acc[4][3];
+#pragma GCC unroll 4
   for (int f = 0; f < 4; f++)
     for (int c = 0; c < 3; c++) acc[f][c] = _mm256_setzero_pd();
   for (size_t r = 0; r < rows; r++, a += SCATTER_WIDTH, b += SCATTER_WIDTH) {
     __m256d w[3];
     for (int c = 0; c < 3; c++) w[c] = _mm256_load_pd(b + 4 * c);
+#pragma GCC unroll 4
     for (int f = 0; f < 4; f++) {
       __m256d x = _mm256_broadcast_sd(a + f);
       for (int c = 0; c < 3; c++) acc[f][c] = _mm256_fmadd_pd(x, w[c], acc[f][c]);
     }
   }
+#pragma GCC unroll 4
   for (int f = 0; f < 4; f++)
     for (int c = 0; c < 3; c++) join(acc[f][c], u[f], v + 4 * c, sums + (size_t)f * stride + 4 * c);
 }
@@ -278,16 +281,19 @@ static void scatter(size_t rows, const double *a, const double *b, const double 
 static void scatter_part_single(size_t rows, const float *a, const float *b, const double *u, const double *v,
                                 double *sums, size_t stride) {
   __m256 acc[4][3];
+#pragma GCC unroll 4
   for (int f = 0; f < 4; f++)
     for (int c = 0; c < 3; c++) acc[f][c] = _mm256_setzero_ps();
   for (size_t r = 0; r < rows; r++, a += SCATTER_WIDTH_SINGLE, b += SCATTER_WIDTH_SINGLE) {
     __m256 w[3];
     for (int c = 0; c < 3; c++) w[c] = _mm256_load_ps(b + 8 * c);
+#pragma GCC unroll 4
     for (int f = 0; f < 4; f++) {
       __m256 x = _mm256_broadcast_ss(a + f);
       for (int c = 0; c < 3; c++) acc[f][c] = _mm256_fmadd_ps(x, w[c], acc[f][c]);
     }
   }
+#pragma GCC unroll 4
   for (int f = 0; f < 4; f++)
     for (int c = 0; c < 3; c++) {
       double *out = sums + (size_t)f * stride + 8 * c;
