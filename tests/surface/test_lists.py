@@ -59,7 +59,7 @@ def test_contract(registered, contract):
 
 def test_readme(contract):
     """The table of functions: every `name(args)` in the first cell of a row."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "sql" / "README.md").read_text(encoding="utf-8")
     listed = {}
     for row in re.findall(r"^\|(.+?)\|", text, re.MULTILINE):
         listed.update(signatures(row, r"`(\w+)\((.*?)\)`"))

@@ -1,12 +1,27 @@
-"""The README's SQL, run as it stands there, one block after the other, on one database."""
+"""The SQL of README.md and sql/README.md, run as it stands there, one block after the other, on one database; the
+output that README.md shows; the picture; the links between the Markdown files."""
+import os
 import re
 import sqlite3
+import subprocess
 
 import numpy
 import pytest
-from conftest import ROOT, load_into
+from conftest import ROOT, WHITEN_SO, load_into, run_shell
 
 ROWS, DIM = 400, 160
+DEMO = "examples/demo.sh"
+
+
+MARKDOWN = ["README.md", *(f"{folder}/README.md" for folder in ("sql", "ext", "tests", "examples"))]
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(name, language):
+    return re.findall(rf"```{language}\n(.*?)```", read(name), re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +47,11 @@ def results():
     db.execute("INSERT INTO texts VALUES (1, ?, '[1,1,0]')", (states.tobytes(),))
     db.executemany("INSERT INTO posts VALUES (?, ?)", [(i, f"[{i}]") for i in range(8)])
     found = []
-    for block in re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL):
+    bound = {"query": embeddings[0].tobytes()}
+    for block in blocks("README.md", "sql") + blocks("sql/README.md", "sql"):
         block = "\n".join(line for line in block.split("\n") if not line.startswith("."))
         for statement in split(block):
-            found.append((statement, db.execute(statement).fetchall()))
+            found.append((statement, db.execute(statement, bound if ":query" in statement else ()).fetchall()))
     db.close()
     return found
 
@@ -62,8 +78,16 @@ def test_measures(results):
 
 def test_nearest(results):
     """The document itself comes first, and five come."""
-    rows = rows_of(results, "cosine_topk")
+    rows = rows_of(results, r"SELECT d.id.* FROM cosine_topk".replace(" FROM", r"\s+FROM"))
     assert len(rows) == 5 and rows[0] == (1, "text 1", 1.0)
+
+
+def test_a_new_text(results):
+    """The query is the embedding of the first document, bound."""
+    rows = rows_of(results, r"SELECT d.text, t.similarity\s+FROM cosine_topk")
+    assert len(rows) == 5 and rows[0] == ("text 1", 1.0)
+    similarities = [similarity for _, similarity in rows]
+    assert similarities == sorted(similarities, reverse=True)
 
 
 def test_pooling(results):
@@ -86,3 +110,55 @@ def test_near_duplicates(results):
 def test_shards(results):
     ((model,),) = rows_of(results, "whiten_merge")
     assert len(model) > 4 * DIM * 128
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """What `make demo` prints, and the database that it leaves."""
+    path = tmp_path_factory.mktemp("demo") / "demo.db"
+    environment = {**os.environ, "DB": str(path)}
+    done = subprocess.run(
+        [ROOT / DEMO, WHITEN_SO], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, path
+
+
+def test_output(demo):
+    """What the README shows of the demo's output is a piece of it."""
+    (shown,) = blocks("README.md", "text")
+    assert shown.strip() and shown in demo[0]
+
+
+def test_picture(demo):
+    """The committed picture is what the code draws; a count may move a bar by a pixel where LAPACK differs."""
+    done = run_shell(".read examples/demo/picture.sql", demo[1])
+    assert done.returncode == 0, done.stderr
+    committed, drawn = (numbers(text) for text in (read("examples/demo/before_after.svg"), done.stdout))
+    assert committed[0] == drawn[0]
+    assert numpy.abs(numpy.subtract(committed[1], drawn[1])).max() <= 1
+
+
+def numbers(text):
+    """The text without its numbers, and those."""
+    return re.split(r"\d+", text), [int(number) for number in re.findall(r"\d+", text)]
+
+
+def test_links():
+    """A link to a file leads to it, and an anchor to a heading."""
+    found = 0
+    for name in MARKDOWN:
+        for target in re.findall(r"\]\(([^)#:]+(?:#[^)]*)?|#[^)]*)\)", read(name)):
+            path, _, anchor = target.partition("#")
+            file = (ROOT / name).parent / path if path else ROOT / name
+            assert file.exists(), (name, target)
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+                slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+                assert anchor in slugs, (name, target)
+            found += 1
+    assert found > 10
+
+
+def test_the_entrance_is_short():
+    assert len(read("README.md").split("\n")) <= 110
