@@ -11,10 +11,15 @@ OS := $(shell uname -s)
 ifeq ($(OS),Darwin)
   SO = dylib
   LINK_SHARED = -dynamiclib -Wl,-undefined,dynamic_lookup
+  LINK_OBJECT = -r -nostdlib
+  HIDE_NAMES = echo _sqlite3_whiten_init | nmedit -s /dev/stdin
 else
   SO = so
   # nodelete: the threads of BLAS outlive dlclose()
   LINK_SHARED = -shared -Wl,-z,nodelete -Wl,-z,defs -Wl,-soname,whiten.so
+  # With -flto gcc is told to make code of it here, whose names can be hidden.
+  LINK_OBJECT = -r -nostdlib $(if $(findstring clang,$(CC)),,$(if $(findstring -flto,$(CFLAGS)),-flinker-output=nolto-rel))
+  HIDE_NAMES = objcopy --keep-global-symbol=sqlite3_whiten_init
 endif
 
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
@@ -38,9 +43,17 @@ all: whiten.$(SO) libwhiten.a ## build the extension and the static library
 whiten.$(SO) $B/whiten.$(SO): $(CORE_O) $(SHARED_O)
 	$(CC) $(LINK_SHARED) $(EXTRA) -o $@ $^ $(LIBS)
 
-libwhiten.a: $(CORE_O) $(STATIC_O)
+# What the tests link, with every name in it; libwhiten.a, for applications, has the entry point's alone, so that none
+# clashes with a name of theirs.
+$B/libcore.a: $(CORE_O) $(STATIC_O)
 	rm -f $@
 	$(AR) rcs $@ $^
+
+libwhiten.a: $(CORE_O) $(STATIC_O)
+	$(CC) $(CFLAGS) $(LINK_OBJECT) -o $B/libwhiten.o $^
+	$(HIDE_NAMES) $B/libwhiten.o
+	rm -f $@
+	$(AR) rcs $@ $B/libwhiten.o
 
 # A file per instruction set; which one runs is decided when the extension is loaded.
 ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
@@ -56,9 +69,9 @@ $B/static/%.o: ext/%.c
 	@mkdir -p $(@D)
 	$(COMPILE) -DWHITEN_STATIC $(INCLUDES) -MMD -MP -c -o $@ $<
 
-$B/unit/%: tests/unit/%.c libwhiten.a
+$B/unit/%: tests/unit/%.c $B/libcore.a
 	@mkdir -p $(@D)
-	$(COMPILE) $(INCLUDES) -MMD -MP -o $@ $< libwhiten.a -lcmocka -lsqlite3 $(LIBS)
+	$(COMPILE) $(INCLUDES) -MMD -MP -o $@ $< $B/libcore.a -lcmocka -lsqlite3 $(LIBS)
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
 
@@ -83,7 +96,7 @@ unit: $(UNIT) ## the tests of the numeric core alone
 oracle: all ## the comparison with numpy alone
 	@PYTHON="$(PYTHON)" tests/run -k oracle
 
-bench: all ## measure against the peers that are there; CASE=fit runs one case
+bench: all $B/libcore.a ## measure against the peers that are there; CASE=fit runs one case
 	@PYTHON="$(PYTHON)" tests/bench/run $(CASE)
 
 bench-deps: ## install the peers
@@ -127,9 +140,9 @@ neon: ## the kernel's tests on ARM: cross-compiled, run by qemu, their compariso
 	  awk '/^function check_(double|float) / { n += $$4 } END { print n + 0 " comparisons"; exit !n }'
 
 # pthread_create is wrapped, so that it can be made to fail.
-$B/oom/oom: $(wildcard tests/oom/*.c tests/oom/*.h) libwhiten.a
+$B/oom/oom: $(wildcard tests/oom/*.c tests/oom/*.h) $B/libcore.a
 	@mkdir -p $(@D)
-	$(COMPILE) -D_GNU_SOURCE $(INCLUDES) -o $@ $(filter %.c,$^) libwhiten.a -Wl,--wrap=pthread_create -lsqlite3 $(LIBS)
+	$(COMPILE) -D_GNU_SOURCE $(INCLUDES) -o $@ $(filter %.c,$^) $B/libcore.a -Wl,--wrap=pthread_create -lsqlite3 $(LIBS)
 
 oom: all $B/oom/oom ## fail every allocation of every function; F=pool_mean: of one
 	@WHITEN_SO=./whiten.$(SO) $B/oom/oom $(F)
@@ -170,9 +183,9 @@ $(FUZZ:%=$B/fuzz/%): $B/fuzz/%: tests/fuzz/%.c $(FUZZ_SHARED) $(FUZZ_O) $(wildca
 	$(COMPILE) -fsanitize=fuzzer,$(SANITIZE) $(INCLUDES) -o $@ $(filter %.c %.o,$^) -lsqlite3 $(LIBS)
 
 # The same targets without libFuzzer: they replay files.
-$(FUZZ:%=$B/replay/%): $B/replay/%: tests/fuzz/%.c $(FUZZ_SHARED) tests/fuzz/replay.c libwhiten.a $(wildcard tests/fuzz/*.h)
+$(FUZZ:%=$B/replay/%): $B/replay/%: tests/fuzz/%.c $(FUZZ_SHARED) tests/fuzz/replay.c $B/libcore.a $(wildcard tests/fuzz/*.h)
 	@mkdir -p $(@D)
-	$(COMPILE) $(INCLUDES) -o $@ $(filter %.c,$^) libwhiten.a -lsqlite3 $(LIBS)
+	$(COMPILE) $(INCLUDES) -o $@ $(filter %.c,$^) $B/libcore.a -lsqlite3 $(LIBS)
 
 fuzz: $(FUZZ:%=$B/fuzz/%) ## fuzz for SECONDS=60 in all, split among the targets; TARGET=models: one of them
 	@tests/fuzz/run $(SECONDS) $(or $(TARGET),$(FUZZ))

@@ -1,7 +1,7 @@
 """SQLite and BLAS through C, by way of ctypes: the time of a statement or of a routine without the time of
 Python.
 
-The C files beside this one are compiled into build/bench when they or libwhiten.a are newer than what is
+The C files beside this one are compiled into build/bench when they or build/libcore.a are newer than what is
 there.
 """
 
@@ -52,7 +52,7 @@ def _compile(name, packages, objects=()):
 def build():
     """Compile both libraries, so that no side does it while another is measured."""
     _compile("client", ["sqlite3"])
-    _compile("limits", ["openblas", "lapacke", "sqlite3"], [ROOT / "libwhiten.a"])
+    _compile("limits", ["openblas", "lapacke", "sqlite3"], [ROOT / "build" / "libcore.a"])
 
 
 class _Run(ctypes.Structure):
@@ -61,7 +61,7 @@ class _Run(ctypes.Structure):
 
 def limits():
     """The functions of limits.c."""
-    library = ctypes.CDLL(_compile("limits", ["openblas", "lapacke", "sqlite3"], [ROOT / "libwhiten.a"]))
+    library = ctypes.CDLL(_compile("limits", ["openblas", "lapacke", "sqlite3"], [ROOT / "build" / "libcore.a"]))
     size = ctypes.c_size_t
     signatures = {
         "limit_memory": [size],

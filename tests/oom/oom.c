@@ -105,7 +105,7 @@ static int is_right_without_memory(struct outcome outcome, struct outcome right)
   return is_nomem(outcome.rc) || (right.rc != SQLITE_DONE && outcome.rc == right.rc);
 }
 
-/* ---- faults in threads: libwhiten.a is linked with --wrap=pthread_create ---- */
+/* ---- faults in threads: build/libcore.a is linked with --wrap=pthread_create ---- */
 
 static int threads_allowed = 1 << 30;
 

@@ -1,7 +1,9 @@
 """What was built and what stands in the tree: the exported symbol, the flags of the library, the version, the
 paths."""
 
+import os
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -12,16 +14,48 @@ def output(*command):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
+INSTRUMENTS = ("__asan", "__odr_asan", "__ubsan", "__gcov", "mangle_path")
+
+
+def global_names(*nm):
+    """(kind, name) of what a file defines for others."""
+    lines = output("nm", *nm, "--defined-only").split("\n")
+    symbols = [line.split()[-2:] for line in lines if len(line.split()) > 1]
+    if any(name.startswith(INSTRUMENTS) for _, name in symbols):
+        pytest.skip("an instrumented build exports the symbols of its instrument")
+    return symbols
+
+
 def test_one_exported_symbol():
     """SQLite opens extensions with RTLD_GLOBAL: anything else we export could be called in place of
     another's."""
-    lines = output("nm", "-D", "--defined-only", str(WHITEN_SO)).split("\n")
-    symbols = [line.split()[1:] for line in lines if line]
-    if any(
-        name.startswith(("__asan", "__odr_asan", "__ubsan", "__gcov", "mangle_path")) for _, name in symbols
-    ):
-        pytest.skip("an instrumented build exports the symbols of its instrument")
-    assert symbols == [["T", "sqlite3_whiten_init"]]
+    assert global_names("-D", WHITEN_SO) == [["T", "sqlite3_whiten_init"]]
+
+
+def test_one_exported_symbol_of_the_static_library():
+    """In an application anything else could clash with a name of its own."""
+    assert global_names("-g", WHITEN_SO.parent / "libwhiten.a") == [["T", "sqlite3_whiten_init"]]
+
+
+def test_an_application_with_the_same_names(tmp_path):
+    """examples/c, linked with functions and data of its own that are called as ours are inside."""
+    library = WHITEN_SO.parent / "libwhiten.a"
+    if re.search(r" U __(asan|ubsan|tsan|gcov)", output("nm", library)):
+        pytest.skip("an instrumented library wants the runtime of its instrument")
+    own = tmp_path / "own.c"
+    own.write_text(
+        "int simd = 1, whiten_rows_table = 2;\n"
+        "void fail(void) { __builtin_abort(); }\n"
+        "void vector_dot(void) { __builtin_abort(); }\n"
+        "void workers_init(void) { __builtin_abort(); }\n",
+        encoding="ascii",
+    )
+    packages = output("pkg-config", "--cflags", "--libs", "openblas", "lapacke", "sqlite3").split()
+    program = tmp_path / "search"
+    command = [*shlex.split(os.environ.get("CC") or "cc"), "-o", program, f"-I{ROOT / 'ext'}", own]
+    command += [ROOT / "examples" / "c" / "search.c", library, *packages, "-lpthread", "-lm"]
+    subprocess.run(command, check=True)
+    assert output(program).count("\n") > 3
 
 
 def test_never_unloaded():
