@@ -13,6 +13,7 @@ import pathlib
 import random
 import sqlite3
 import subprocess
+import sys
 
 import numpy
 import pytest
@@ -23,6 +24,8 @@ DATA = pathlib.Path(os.environ.get("WHITEN_DATA") or ROOT.parent / "shared" / "d
 SHELL = os.environ.get("WHITEN_SHELL") or "sqlite3"
 SEED = int(os.environ.get("WHITEN_SEED") or 20210329)
 ENTRY = "sqlite3_whiten_init"
+sys.path.insert(0, str(ROOT / "tests" / "bits"))  # its statements serve other tests, too
+PATIENCE = 1800  # seconds until something counts as hung: on no machine is it how long something takes
 
 
 def load_into(connection, path=WHITEN_SO, entry=ENTRY):
@@ -127,7 +130,7 @@ def run_shell(sql, database=":memory:"):
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=PATIENCE,
         cwd=ROOT,
     )
 

@@ -17,6 +17,8 @@ import sqlite3
 import struct
 import sys
 
+from seal import sealed
+
 SQL = pathlib.Path(__file__).with_name("bits.sql")
 ENTRY = "sqlite3_whiten_init"
 PCA, ZCA, CHOLESKY = 0, 1, 4
@@ -95,8 +97,6 @@ def pairs(source):
 
 def model(source, d, k, method=PCA, flags=0, n=1000):
     """A model BLOB: kernel and mean at random, eigenvalues that fall."""
-    from test_errors import sealed
-
     m = d if method in (ZCA, CHOLESKY) else k
     if not flags & IMPORTED:
         flags |= INVERSE if method in (ZCA, CHOLESKY) else SCALES
@@ -115,8 +115,6 @@ def model(source, d, k, method=PCA, flags=0, n=1000):
 
 
 def stats(source, d, n):
-    from test_errors import sealed
-
     cross = [[source.float64(-2, 1, sign=0 if i == j else None) for j in range(i, d)] for i in range(d)]
     body = pack64(source.float64(-3, 1) for _ in range(d)) + b"".join(pack64(row) for row in cross)
     head = b"whitenS\0" + struct.pack("<IIQQ", 1, 0x01020304, 56 + len(body), 0)

@@ -18,7 +18,7 @@ import sys
 
 import bits
 import pytest
-from conftest import ENTRY, ROOT, WHITEN_SO, registered_names
+from conftest import ENTRY, PATIENCE, ROOT, WHITEN_SO, registered_names
 
 BUILDS = [WHITEN_SO, *map(pathlib.Path, filter(None, os.environ.get("WHITEN_BUILDS", "").split(":")))]
 KERNELS = ["portable", *(["avx2", "avx512"] if platform.machine() == "x86_64" else ["neon"])]
@@ -70,7 +70,7 @@ def child(*arguments, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
-        timeout=300,
+        timeout=PATIENCE,
     )
 
 

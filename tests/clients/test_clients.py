@@ -23,7 +23,7 @@ import sys
 
 import bits
 import pytest
-from conftest import ENTRY, ROOT, SHELL, WHITEN_SO, one
+from conftest import ENTRY, PATIENCE, ROOT, SHELL, WHITEN_SO, one
 
 HERE = ROOT / "tests" / "clients"
 FETCHED = ROOT / "build" / "clients"
@@ -44,7 +44,7 @@ def execute(command, cwd=None, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
-        timeout=300,
+        timeout=PATIENCE,
         cwd=cwd,
     )
 

@@ -4,7 +4,7 @@ on every machine; `make fuzz` searches on. Builds nothing."""
 import subprocess
 
 import pytest
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 
 FUZZ = ROOT / "tests" / "fuzz"
 TARGETS = sorted(path.name for path in (FUZZ / "seeds").iterdir())
@@ -16,7 +16,7 @@ def replay(target, *paths):
         pytest.skip("not built (make test)")
     return subprocess.run(
         [str(program), *map(str, paths)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        errors="replace", timeout=120,
+        errors="replace", timeout=PATIENCE,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import ROOT, WHITEN_SO, registered_names
+from conftest import PATIENCE, ROOT, WHITEN_SO, registered_names
 
 PROGRAM = ROOT / "build" / "oom" / "oom"
 BESIDES = {"errors", "writes", "load", "threads"}
@@ -15,7 +15,7 @@ BESIDES = {"errors", "writes", "load", "threads"}
 def run(*arguments):
     return subprocess.run(
         [str(PROGRAM), *arguments], cwd=ROOT, env=dict(os.environ, WHITEN_SO=str(WHITEN_SO)),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=300,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=PATIENCE,
     )  # fmt: skip
 
 

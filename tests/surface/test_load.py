@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ENTRY, WHITEN_SO, connect, load_into
+from conftest import ENTRY, PATIENCE, WHITEN_SO, connect, load_into
 
 LOAD = """
 import sqlite3, sys
@@ -28,7 +28,7 @@ def load(**environment):
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     return done.stdout
 

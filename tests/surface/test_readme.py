@@ -7,7 +7,7 @@ import subprocess
 
 import numpy
 import pytest
-from conftest import ROOT, WHITEN_SO, load_into, run_shell
+from conftest import PATIENCE, ROOT, WHITEN_SO, load_into, run_shell
 
 ROWS, DIM = 400, 160
 DEMO = "examples/demo.sh"
@@ -118,7 +118,7 @@ def demo(tmp_path_factory):
     path = tmp_path_factory.mktemp("demo") / "demo.db"
     environment = {**os.environ, "DB": str(path)}
     done = subprocess.run(
-        [ROOT / DEMO, WHITEN_SO], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=300
+        [ROOT / DEMO, WHITEN_SO], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
     return done.stdout, path

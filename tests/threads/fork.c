@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATIENCE = 60 }; /* seconds until a child is taken to hang */
+enum { PATIENCE = 900 }; /* seconds until a child is taken to hang */
 
 static const char *extension, *database;
 static char *bits, *fits;

@@ -11,7 +11,7 @@ import subprocess
 
 import bits
 import pytest
-from conftest import ROOT, WHITEN_SO
+from conftest import PATIENCE, ROOT, WHITEN_SO
 
 HERE = ROOT / "tests" / "threads"
 CFLAGS = shlex.split(os.environ.get("WHITEN_CFLAGS", "-O1 -g"))
@@ -41,7 +41,7 @@ def run(folder):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            timeout=600,
+            timeout=PATIENCE,
         )
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
         print(done.stdout)
