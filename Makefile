@@ -85,7 +85,7 @@ examples/c/search: examples/c/search.c libwhiten.a ## the example in C
 	$(CC) $(CFLAGS) $(INCLUDES) -Iext $< libwhiten.a -lsqlite3 $(LIBS) -o $@
 
 demo: all ## the main job end to end: pool, whiten, search; DATA=file.f32 DIM=300 PAIRS=pairs.tsv runs it on yours
-	@examples/demo.sh ./whiten
+	@examples/demo/demo.sh ./whiten
 
 test: all $(UNIT) $B/oom/oom $(FUZZ:%=$B/replay/%) ## run every test; T=pool runs the part whose names contain "pool"
 	@PYTHON="$(PYTHON)" CC="$(CC)" tests/run $(if $(T),-k "$(T)")

@@ -48,7 +48,7 @@ int main(void) {
   sqlite3_finalize(insert);
 
   /* Fit a model that keeps 6 of 8 directions, then apply it to every row. */
-  execute(db, "CREATE TABLE whitening(name TEXT PRIMARY KEY, model BLOB);"
+  execute(db, "CREATE TABLE whitening (name TEXT PRIMARY KEY, model BLOB);"
               "INSERT INTO whitening SELECT 'doc', whiten_fit(raw, 6) FROM doc;"
               "UPDATE doc SET white = whiten_apply((SELECT whiten_model(model) FROM whitening), raw)");
   print_query(db, "SELECT printf('mean cosine: raw %.4f, whitened %.4f',"

@@ -3,7 +3,8 @@
 -- Leaves best(name, k), the model that the rest of the demo shows.
 
 CREATE TABLE best AS
-  SELECT name, whitening.k FROM recipe JOIN whitening USING (name) LEFT JOIN result USING (name)
+  SELECT name, whiten_info(model) ->> 'k' AS k
+  FROM recipe JOIN whitening USING (name) LEFT JOIN result USING (name)
   ORDER BY result.score DESC, recipe.name = 'ridge 1' DESC, recipe.position LIMIT 1;
 
 SELECT printf('

@@ -18,7 +18,7 @@
 
 CREATE TABLE text(id INTEGER PRIMARY KEY, grp INTEGER, topic TEXT, text TEXT);
 .mode tabs
-.import --skip 1 examples/corpus.tsv text
+.import --skip 1 examples/demo/corpus.tsv text
 .mode list
 INSERT INTO text VALUES (0, NULL, NULL, :query);  -- row 0 is the query: it gets tokens, but adds no features
 

@@ -1,7 +1,7 @@
 -- Fit, register, apply: one pass over the rows gathers the moments, and each recipe solves a model from them.
 --
--- Leaves whitening(name, model, n, d, k, created), the register of models, and space(position, name, id,
--- vector), the raw vectors (position 0) and every item through every model.
+-- Leaves whitening(name, model), the register of models, and space(position, name, id, vector), the raw
+-- vectors (position 0) and every item through every model.
 
 CREATE TABLE moments AS SELECT whiten_stats(vector) AS stats FROM item;
 
@@ -19,7 +19,7 @@ INSERT INTO recipe
   UNION ALL SELECT 6, 'ridge 1', NULL, '{"ridge":1}'
   UNION ALL SELECT 7, 'power 0.5', NULL, '{"power":0.5}';
 
-CREATE TABLE whitening(name TEXT PRIMARY KEY, model BLOB, n INTEGER, d INTEGER, k INTEGER, created TEXT);
+CREATE TABLE whitening (name TEXT PRIMARY KEY, model BLOB);
 CREATE TABLE space(position INTEGER, name TEXT, id INTEGER, vector BLOB);
 INSERT INTO space SELECT 0, 'raw', id, vector FROM item ORDER BY id;
 
@@ -34,9 +34,7 @@ END;
 INSERT INTO whitening
   WITH fitted AS MATERIALIZED (
     SELECT position, name, whiten_solve(stats, k, options) AS model FROM recipe, moments)
-  SELECT name, model, json_extract(whiten_info(model), '$.n'), json_extract(whiten_info(model), '$.d'),
-    json_extract(whiten_info(model), '$.k'), datetime('now')
-  FROM fitted ORDER BY position;
+  SELECT name, model FROM fitted ORDER BY position;
 
 CREATE INDEX space_item ON space(position, id);
 
@@ -48,9 +46,10 @@ FIT  One pass over the vectors gathers the moments, and every recipe solves a mo
 
   %-10s %6s %6s %6s %11s', headline, 'model', 'n', 'd', 'k', 'explained')
 FROM subject;
-SELECT printf('  %-10s %6d %6d %6d %9.1f %%', name, n, d, whitening.k,
-  100 * json_extract(whiten_info(model), '$.explained'))
-FROM whitening JOIN recipe USING (name) ORDER BY position;
+SELECT printf('  %-10s %6d %6d %6d %9.1f %%', name, info ->> 'n', info ->> 'd', info ->> 'k',
+  100 * (info ->> 'explained'))
+FROM (SELECT position, name, whiten_info(model) AS info FROM whitening JOIN recipe USING (name))
+ORDER BY position;
 SELECT printf('  Note on %s:
     %s', name, json_each.value)
 FROM whitening JOIN recipe USING (name), json_each(whiten_info(model), '$.warnings')

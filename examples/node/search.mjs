@@ -37,7 +37,7 @@ for (const vector of embeddings()) insert.run(vector);
 
 // Fit a model that keeps 6 of 8 directions, then apply it to every row.
 db.exec(`
-  CREATE TABLE whitening(name TEXT PRIMARY KEY, model BLOB);
+  CREATE TABLE whitening (name TEXT PRIMARY KEY, model BLOB);
   INSERT INTO whitening SELECT 'doc', whiten_fit(raw, 6) FROM doc;
   UPDATE doc SET white = whiten_apply((SELECT whiten_model(model) FROM whitening), raw)`);
 

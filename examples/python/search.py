@@ -36,7 +36,7 @@ db.execute("CREATE TABLE doc(id INTEGER PRIMARY KEY, raw BLOB, white BLOB)")
 db.executemany("INSERT INTO doc(raw) VALUES (?)", ((v,) for v in embeddings()))
 
 # Fit a model that keeps 6 of 8 directions, then apply it to every row.
-db.execute("CREATE TABLE whitening(name TEXT PRIMARY KEY, model BLOB)")
+db.execute("CREATE TABLE whitening (name TEXT PRIMARY KEY, model BLOB)")
 db.execute("INSERT INTO whitening SELECT 'doc', whiten_fit(raw, 6) FROM doc")
 db.execute("UPDATE doc SET white = whiten_apply((SELECT whiten_model(model) FROM whitening), raw)")
 db.commit()

@@ -10,7 +10,7 @@ import pytest
 from conftest import PATIENCE, ROOT, WHITEN_SO, load_into, run_shell
 
 ROWS, DIM = 400, 160
-DEMO = "examples/demo.sh"
+DEMO = "examples/demo/demo.sh"
 
 
 MARKDOWN = ["README.md", *(f"{folder}/README.md" for folder in ("sql", "ext", "tests", "examples"))]

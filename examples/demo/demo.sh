@@ -1,8 +1,8 @@
 #!/bin/sh
 # make demo: pool, whiten, measure and search embeddings, all in SQL. This file only checks what it was given
-# and hands it to the sqlite3 shell; the program is demo.sql and the files in demo/ that it names.
+# and hands it to the sqlite3 shell; the program is demo.sql and the files beside it that it names.
 #
-#   examples/demo.sh [EXTENSION]     from the root of the repository; EXTENSION defaults to ./whiten
+#   examples/demo/demo.sh [EXTENSION]     from the root of the repository; EXTENSION defaults to ./whiten
 #
 # Variables, all optional:
 #   QUERY   the text to search for; with DATA a row number or a piece of a label
@@ -21,7 +21,8 @@ readable() { if ! [ -f "$2" ] || ! [ -r "$2" ]; then fail "$1 is $2, expected a 
 extension=${1:-./whiten}
 data=${DATA:-} dim=${DIM:-} pairs=${PAIRS:-} labels=${LABELS:-} query=${QUERY:-} db=${DB:-}
 
-[ -f examples/demo.sql ] || fail "examples/demo.sql is not here, run this from the root of the repository"
+[ -f examples/demo/demo.sql ] ||
+  fail "examples/demo/demo.sql is not here, run this from the root of the repository"
 command -v sqlite3 >/dev/null || fail "the sqlite3 shell is missing, install it (package sqlite3 or sqlite)"
 sqlite3 -init /dev/null :memory: ".load \"$extension\"" >/dev/null 2>&1 ||
   fail "the extension $extension does not load, run make first"
@@ -64,5 +65,5 @@ run "PRAGMA journal_mode = OFF" ".parameter init" \
   ".read $load" >/dev/null
 complaint=$(run "SELECT message FROM complaint LIMIT 1")
 [ -z "$complaint" ] || fail "$complaint"
-run ".read examples/demo.sql"
+run ".read examples/demo/demo.sql"
 [ -z "$db" ] || mv "$folder/demo.db" "$db"

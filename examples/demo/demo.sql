@@ -1,5 +1,5 @@
 -- The demo, step by step. demo.sh has loaded the extension and filled four tables, either from the shipped
--- corpus (demo/corpus.sql) or from the user's files (demo/own_data.sql):
+-- corpus (corpus.sql) or from the user's files (own_data.sql):
 --
 --   item(id, text, vector)    one row a text: its label and its raw embedding
 --   pair(a, b, gold)          b answers a (gold constant), or a and b are similar by so much (gold varies)
