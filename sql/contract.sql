@@ -12,7 +12,8 @@
 -- A vector is a BLOB of d float32, little-endian, without a header, 1 <= d <= 16384. A JSON array of numbers
 -- in TEXT is taken wherever a vector is; what comes back is always a BLOB. Scalars give NULL for NULL;
 -- aggregates skip a row in which any of v, weight, position, mask is NULL, and give NULL when no row is left.
--- A model that is NULL is an error. Dot-like sums run in 32 float32 lanes, pooling and statistics in float64.
+-- A model that is NULL is an error. Where an INTEGER is expected, a REAL without a fraction is one: 5.0 is 5.
+-- Dot-like sums run in 32 float32 lanes, pooling and statistics in float64.
 -- Everything but what solves for a model (whiten_fit, whiten_solve, whiten_import) gives the same bits on every machine;
 -- whiten_stats and isotropy with every kernel variant that fuses multiply and add: all but 'portable' on x86.
 
@@ -106,7 +107,9 @@ SELECT embedding_truncate(NULL, 2), embedding_truncate('[1]', NULL);
 SELECT embedding_truncate('[1, 2, 3]', 4);
 --> error: embedding_truncate: k is 4, expected 1 to 3, the elements of v
 SELECT embedding_truncate('[1, 2, 3]', '2');
---> error: embedding_truncate: k is TEXT, expected an INTEGER
+--> error: embedding_truncate: k is TEXT '2', expected an INTEGER: bind it as a number, or write CAST(? AS INTEGER)
+SELECT embedding_truncate('[1, 2, 3]', 2.0) = embedding_truncate('[1, 2, 3]', 2);
+--> 1
 
 -- embedding_scale(v, factor): v times a finite number, each product rounded once to float32; what 'i8' needs
 --   first.
@@ -219,7 +222,7 @@ SELECT pool_cls(value, key, 0), pool_cls(value, NULL) FROM json_each('[[1],[2],[
 SELECT pool_cls(value, 7) FROM json_each('[[1],[2]]');
 --> error: pool_cls: position is 7 in two rows of the group, expected one row to come first
 SELECT pool_cls(value, 0.5) FROM json_each('[[1],[2]]');
---> error: pool_cls: row 1 of the group: position is REAL, expected an INTEGER
+--> error: pool_cls: row 1 of the group: position is 0.5, expected an INTEGER
 
 -- pool_last(v, position [, mask]): the vector at the highest position with mask <> 0, as pool_cls at the
 --   lowest.
@@ -269,7 +272,7 @@ SELECT pool_tokens(embedding('[1,2]'), 1, 'mean', '[1]');
 
 -- whiten_fit(v [, k [, options]]): the model of the rows, a BLOB: mean, covariance (divided by n - 1, in
 --   float64) and its eigenvectors, each with its element of largest magnitude positive; y = (x - mean) @
---   kernel, column j of the kernel is u_j * s_j^(-1/2) (Su et al. 2021). k: INTEGER 1..d; REAL in (0, 1), the
+--   kernel, column j of the kernel is u_j * s_j^(-1/2) (Su et al. 2021). k: an integer 1..d; a REAL in (0, 1), the
 --   share of the variance to keep; NULL or absent, every direction with variance. options, a JSON object:
 --   method 'pca', 'zca', 'pca-cor', 'zca-cor', 'cholesky' (Kessy et al. 2018); ridge r >= 0 (s_j + r *
 --   mean(s)) or 'oas' (Chen et al. 2010, eq. 23); power p in [0, 1] (s_j^(-p/2)); remove m (drops the first m
@@ -556,7 +559,7 @@ SELECT isotropy(value) FROM json_each('["x"]');
 --> error: isotropy: row 1 of the group: v is not a JSON array of numbers: expected '[' at byte 0, found 'x'
 
 -- spearman(x, y): the rank correlation of two numeric columns, ties at their mean rank: the score of the STS
---   papers.
+--   papers; the same bits whatever the order of the rows.
 SELECT spearman(column1, column2) FROM (VALUES (1, 10), (2, 100), (3, 1000.5));
 --> ~ 1
 -- ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4
@@ -567,7 +570,7 @@ SELECT spearman(1, 2), spearman(NULL, 1);
 SELECT spearman(column1, 1) FROM (VALUES (1), (2));
 --> NULL
 SELECT spearman('1', 2);
---> error: spearman: row 1 of the group: x is TEXT, expected a number
+--> error: spearman: row 1 of the group: x is TEXT '1', expected a number: bind it as a number, or write CAST(? AS INTEGER)
 
 -- pearson(x, y): the linear correlation of two numeric columns.
 SELECT pearson(column1, column2) FROM (VALUES (1, -2), (2, -4), (3, -6));

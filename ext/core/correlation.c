@@ -62,14 +62,15 @@ double pairs_pearson(const struct pairs *p) {
   return r > 1 ? 1 : r < -1 ? -1 : r;
 }
 
-static int by_x(const void *a, const void *b) {
-  double x = ((const struct pair *)a)->x, y = ((const struct pair *)b)->x;
-  return (x > y) - (x < y);
+/* A total order but for pairs that are the same, so that qsort has no choice. */
+static int by_x_and_y(const void *a, const void *b) {
+  const struct pair *p = a, *q = b;
+  return p->x != q->x ? (p->x > q->x) - (p->x < q->x) : (p->y > q->y) - (p->y < q->y);
 }
 
 /* Replaces x by its rank, from 1, ties by the mean of their ranks; leaves the pairs in its order. */
 static void rank_x(struct pairs *p) {
-  qsort(p->pairs, p->count, sizeof *p->pairs, by_x);
+  qsort(p->pairs, p->count, sizeof *p->pairs, by_x_and_y);
   for (size_t i = 0, end; i < p->count; i = end) {
     for (end = i + 1; end < p->count && p->pairs[end].x == p->pairs[i].x;) end++;
     double rank = ((double)i + (double)end + 1) / 2;

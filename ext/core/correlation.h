@@ -18,7 +18,8 @@ void pairs_clear(struct pairs *p);
 /* Linear correlation by the corrected two-pass formula (Chan, Golub & LeVeque 1983, eq. 1.7); NaN when fewer than two
 ** pairs or one side is constant. */
 double pairs_pearson(const struct pairs *p);
-/* Correlation of the ranks, ties averaged; overwrites the pairs. NaN as above. */
+/* Correlation of the ranks, ties averaged; overwrites the pairs. The sums run over the pairs sorted by y, then x, so their
+** order in and how libc sorts ties do not change a bit. NaN as above. */
 double pairs_spearman(struct pairs *p);
 
 #endif

@@ -5,6 +5,12 @@
 #include <math.h>
 #include <string.h>
 
+const struct encoding_facts encodings[ENCODING_COUNT] = {[ENCODING_F32] = {"f32", 4, "float32"},
+                                                         [ENCODING_F64] = {"f64", 8, "float64"},
+                                                         [ENCODING_F16] = {"f16", 2, "magnitudes up to 65504"},
+                                                         [ENCODING_BF16] = {"bf16", 2, "float32's range"},
+                                                         [ENCODING_I8] = {"i8", 1, "-128 to 127"}};
+
 static uint16_t read16(const unsigned char *p) {
   return (uint16_t)(p[0] | p[1] << 8);
 }
@@ -70,14 +76,9 @@ static int to_i8(float x, unsigned char *byte) {
   return 1;
 }
 
-size_t encoding_size(enum encoding encoding) {
-  static const size_t SIZE[ENCODING_COUNT] = {4, 8, 2, 2, 1};
-  return SIZE[encoding];
-}
-
 enum status encoding_decode(enum encoding encoding, size_t n, const void *in, float *out, size_t *index) {
   const unsigned char *p = in;
-  size_t size = encoding_size(encoding);
+  size_t size = encodings[encoding].size;
   for (size_t i = 0; i < n; i++, p += size) {
     double wide;
     switch (encoding) {
@@ -98,7 +99,7 @@ enum status encoding_decode(enum encoding encoding, size_t n, const void *in, fl
 enum status encoding_encode(enum encoding encoding, size_t n, const void *in, void *out, size_t *index) {
   const unsigned char *p = in;
   unsigned char *q = out;
-  size_t size = encoding_size(encoding);
+  size_t size = encodings[encoding].size;
   for (size_t i = 0; i < n; i++, p += 4, q += size) {
     float x;
     double wide;

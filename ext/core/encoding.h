@@ -11,8 +11,13 @@
 
 enum encoding { ENCODING_F32, ENCODING_F64, ENCODING_F16, ENCODING_BF16, ENCODING_I8, ENCODING_COUNT };
 
-/* Bytes of one element. */
-size_t encoding_size(enum encoding encoding);
+/* What is known of each: its name, the bytes of one element, and what fits, where that is less than float32. */
+struct encoding_facts {
+  const char *name;
+  size_t size;
+  const char *range;
+};
+extern const struct encoding_facts encodings[ENCODING_COUNT];
 
 /*
 ** n elements from `in` to float32. The values are not checked for NaN and infinity, which pass through, but

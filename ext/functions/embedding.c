@@ -12,19 +12,32 @@
 
 enum { ENCODING_JSON = ENCODING_COUNT };
 
+static const char *encoding_name(int encoding) {
+  return encoding == ENCODING_JSON ? "json" : encodings[encoding].name;
+}
+
+static void fail_encoding(struct call *call, int type, const char *name) {
+  char expected[64];
+  size_t used = 0;
+  for (int i = 0; i <= ENCODING_JSON; i++) {
+    const char *before = i == 0 ? "" : i == ENCODING_JSON ? " or " : ", ";
+    sqlite3_snprintf((int)(sizeof expected - used), expected + used, "%s'%s'", before, encoding_name(i));
+    used += strlen(expected + used);
+  }
+  if (type != SQLITE_TEXT)
+    fail_type(call, "encoding", type, expected);
+  else
+    fail(call, "encoding is '%s', expected %s", name, expected);
+}
+
 /* The encoding that the argument names, or -1 after an error. */
 static int read_encoding(struct call *call, sqlite3_value *value) {
-  static const char *const NAMES[] = {"f32", "f64", "f16", "bf16", "i8", "json"};
-  static const char EXPECTED[] = "'f32', 'f64', 'f16', 'bf16', 'i8' or 'json'";
-  if (sqlite3_value_type(value) != SQLITE_TEXT) {
-    fail_type(call, "encoding", sqlite3_value_type(value), EXPECTED);
-    return -1;
-  }
-  const char *name = (const char *)sqlite3_value_text(value);
-  if (name == NULL) return fail_nomem(call), -1;
-  for (int i = 0; i < (int)(sizeof NAMES / sizeof *NAMES); i++)
-    if (sqlite3_stricmp(name, NAMES[i]) == 0) return i;
-  fail(call, "encoding is '%s', expected %s", name, EXPECTED);
+  int type = sqlite3_value_type(value);
+  const char *name = type == SQLITE_TEXT ? (const char *)sqlite3_value_text(value) : NULL;
+  if (type == SQLITE_TEXT && name == NULL) return fail_nomem(call), -1;
+  for (int i = 0; name != NULL && i <= ENCODING_JSON; i++)
+    if (sqlite3_stricmp(name, encoding_name(i)) == 0) return i;
+  fail_encoding(call, type, name);
   return -1;
 }
 
@@ -36,7 +49,7 @@ static void return_checked(struct call *call, float *buffer, size_t dim) {
 }
 
 static void decode_blob(struct call *call, sqlite3_value *value, enum encoding encoding) {
-  size_t index, size = encoding_size(encoding);
+  size_t index, size = encodings[encoding].size;
   const void *blob = sqlite3_value_blob(value);
   size_t bytes = (size_t)sqlite3_value_bytes(value), dim = bytes / size;
   if (bytes % size != 0)
@@ -101,17 +114,15 @@ static int is_all_zero(const unsigned char *bytes, size_t n) {
 }
 
 static void return_encoded(struct call *call, const struct vector *v, enum encoding encoding) {
-  static const char *const RANGES[] = {"", "", "f16, expected magnitudes up to 65504",
-                                       "bf16, expected float32's range",
-                                       "i8, expected -128 to 127: see embedding_scale"};
-  size_t index, bytes = v->dim * encoding_size(encoding);
+  size_t index, bytes = v->dim * encodings[encoding].size;
   unsigned char *out = sqlite3_malloc64(bytes);
   if (out == NULL) {
     fail_nomem(call);
     return;
   }
   if (encoding_encode(encoding, v->dim, v->data, out, &index) != STATUS_OK)
-    fail(call, "v[%lld] is beyond %s", (long long)index, RANGES[encoding]);
+    fail(call, "v[%lld] is beyond %s, expected %s%s", (long long)index, encodings[encoding].name,
+         encodings[encoding].range, encoding == ENCODING_I8 ? ": see embedding_scale" : "");
   else if (encoding == ENCODING_I8 && is_all_zero(out, bytes) && vector_norm(v->dim, v->data) > 0)
     fail(call, "v has no element that rounds to anything but 0 in i8, expected magnitudes up to 127: see "
                "embedding_scale");
@@ -195,14 +206,9 @@ static void embedding_scale(sqlite3_context *context, int argc, sqlite3_value **
   struct vector v;
   float *buffer;
   size_t index;
-  if (any_null(argc, argv)) return;
-  int type = sqlite3_value_type(argv[1]);
-  double factor = sqlite3_value_double(argv[1]);
-  if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
-    fail_type(&call, "factor", sqlite3_value_type(argv[1]), "a finite number");
-  else if (isinf(factor))
-    fail(&call, "factor is %!.15g, expected a finite number", factor);
-  if (call.failed || vector_argument(&call, argv, 0, "v", &v)) return;
+  double factor;
+  if (any_null(argc, argv) || number_read(&call, argv[1], "factor", -INFINITY, &factor)) return;
+  if (vector_argument(&call, argv, 0, "v", &v)) return;
   if (!fail_not_finite(&call, "v", v.dim, v.data) && (buffer = result_buffer(&call, v.dim)) != NULL) {
     vector_scale(v.dim, v.data, factor, buffer);
     index = vector_find_not_finite(v.dim, buffer);

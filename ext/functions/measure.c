@@ -71,23 +71,13 @@ struct correlation_group {
   struct pairs pairs;
 };
 
-static int read_number(struct call *call, sqlite3_value *value, const char *argument, double *number) {
-  int type = sqlite3_value_type(value);
-  *number = sqlite3_value_double(value);
-  if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
-    fail_type(call, argument, sqlite3_value_type(value), "a number");
-  else if (isinf(*number))
-    fail(call, "%s is %!.15g, expected a finite number", argument, *number);
-  return call->failed;
-}
-
 /* spearman(x, y), pearson(x, y) */
 static void correlation_step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
   double x, y;
   struct correlation_group *state = group_of(&call, sizeof *state);
   if (state == NULL || any_null(argc, argv)) return;
-  if (read_number(&call, argv[0], "x", &x) || read_number(&call, argv[1], "y", &y)) return;
+  if (number_read(&call, argv[0], "x", -INFINITY, &x) || number_read(&call, argv[1], "y", -INFINITY, &y)) return;
   if (pairs_add(&state->pairs, x, y, &sqlite_memory) != STATUS_OK) fail_nomem(&call);
 }
 

@@ -36,7 +36,7 @@ static void step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   double weight = 1;
   struct stats *stats = group_of(&call, sizeof *stats);
   if (stats == NULL || any_null(argc, argv)) return;
-  if ((argc < 2 || number_read(&call, argv[1], "weight", &weight) == 0) &&
+  if ((argc < 2 || number_read(&call, argv[1], "weight", 0, &weight) == 0) &&
       vector_read(&call, argv[0], "v", &v) == 0) {
     moments_add_row(&call, &stats->moments, SCATTER_DOUBLE, &v, weight);
     vector_free(&v);

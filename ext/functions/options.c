@@ -4,29 +4,29 @@
 #include <math.h>
 #include <string.h>
 
+#include "host/value.h"
+
 static int read_k(struct call *call, sqlite3_value *value, size_t d, struct solve_options *o) {
-  switch (sqlite3_value_type(value)) {
-    case SQLITE_NULL: return 0;
-    case SQLITE_INTEGER:
-      o->k_kind = SOLVE_K_COUNT;
-      o->k = sqlite3_value_int64(value);
-      if (o->k < 1 || o->k > (int64_t)d)
-        fail(call, "k is %lld, expected 1 to %lld (the dimensions), or a share of the variance between 0 and 1",
-             (long long)o->k, (long long)d);
-      break;
-    case SQLITE_FLOAT:
-      o->k_kind = SOLVE_K_SHARE;
-      o->share = sqlite3_value_double(value);
-      if (!(o->share > 0 && o->share < 1))
-        fail(call, "k is %!.15g, expected an INTEGER 1 to %lld, or a share of the variance between 0 and 1",
-             o->share, (long long)d);
-      break;
-    default: fail_type(call, "k", sqlite3_value_type(value), "an INTEGER, a REAL between 0 and 1, or NULL");
+  int type = sqlite3_value_type(value);
+  if (type == SQLITE_NULL) return 0;
+  if (integer_of(value, &o->k)) {
+    o->k_kind = SOLVE_K_COUNT;
+    if (o->k < 1 || o->k > (int64_t)d)
+      fail(call, "k is %lld, expected 1 to %lld (the dimensions), or a share of the variance between 0 and 1",
+           (long long)o->k, (long long)d);
+  } else if (type == SQLITE_FLOAT) {
+    o->k_kind = SOLVE_K_SHARE;
+    o->share = sqlite3_value_double(value);
+    if (!(o->share > 0 && o->share < 1))
+      fail(call, "k is %!.15g, expected an INTEGER 1 to %lld, or a share of the variance between 0 and 1",
+           o->share, (long long)d);
+  } else {
+    fail_number(call, "k", value, "an INTEGER, a REAL between 0 and 1, or NULL");
   }
   return call->failed;
 }
 
-/* One member of the object: what json_each says of it. */
+/* One member of the object: what json_each says of it. 2.0 is an integer, as everywhere. */
 struct member {
   const char *key, *type, *text;
   double number;
@@ -36,7 +36,9 @@ struct member {
 
 static void fail_member(struct call *call, const struct member *m, const char *expected) {
   int is_boolean = strcmp(m->type, "true") == 0 || strcmp(m->type, "false") == 0;
-  fail(call, "options.%s is %s, expected %s", m->key, m->text && !is_boolean ? m->text : m->type, expected);
+  const char *quote = strcmp(m->type, "text") == 0 ? "\"" : "";
+  fail(call, "options.%s is %s%s%s, expected %s", m->key, quote, m->text && !is_boolean ? m->text : m->type, quote,
+       expected);
 }
 
 static int is_text(const struct member *m, const char *text) {
@@ -115,10 +117,10 @@ static struct member member_of(struct call *call, sqlite3_stmt *statement) {
   struct member m = {.key = text_of(call, statement, 0),
                      .type = text_of(call, statement, 1),
                      .text = text_of(call, statement, 2)};
-  m.is_integer = m.type != NULL && strcmp(m.type, "integer") == 0;
-  m.is_number = m.is_integer || (m.type != NULL && strcmp(m.type, "real") == 0);
+  m.is_number = m.type != NULL && (strcmp(m.type, "integer") == 0 || strcmp(m.type, "real") == 0);
   m.number = sqlite3_column_double(statement, 2);
   m.integer = sqlite3_column_int64(statement, 2);
+  m.is_integer = m.is_number && (m.type[0] == 'i' || integer_of_real(m.number, &m.integer));
   return m;
 }
 

@@ -6,7 +6,7 @@
 #include "host/call.h"
 
 /*
-** Reads k (INTEGER 1..d, REAL in (0, 1), NULL) and options (a JSON object, or NULL); either value may be missing
+** Reads k (an integer 1..d, REAL in (0, 1), NULL) and options (a JSON object, or NULL); either value may be missing
 ** (a NULL pointer). 0 on success.
 */
 int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, size_t d, struct solve_options *out);

@@ -37,7 +37,7 @@ static int read_row(struct call *call, enum pool_mode mode, int argc, sqlite3_va
     int64_t minimum = mode == POOL_POSITION_MEAN ? 1 : INT64_MIN;
     if (integer_read(call, argv[next++], "position", minimum, &row->position)) return call->failed;
   }
-  if (next < argc && number_read(call, argv[next], mode == POOL_MEAN ? "weight" : "mask", &row->weight))
+  if (next < argc && number_read(call, argv[next], mode == POOL_MEAN ? "weight" : "mask", 0, &row->weight))
     return call->failed;
   if (mode == POOL_POSITION_MEAN) row->weight *= (double)row->position;
   return vector_read(call, argv[0], "v", &row->v);

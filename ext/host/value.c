@@ -167,25 +167,53 @@ void result_json(struct call *call, char *text, size_t bytes) {
   sqlite3_result_subtype(call->context, JSON_SUBTYPE);
 }
 
-int number_read(struct call *call, sqlite3_value *value, const char *argument, double *number) {
+/* A client that does not know its columns' types binds numbers as TEXT, where "k is TEXT" would puzzle: the message shows
+** the text and the way out. Asking for the numeric type may convert the value, so the text is taken first. */
+void fail_number(struct call *call, const char *argument, sqlite3_value *value, const char *expected) {
   int type = sqlite3_value_type(value);
+  char *text = type == SQLITE_TEXT ? sqlite3_mprintf("%s", sqlite3_value_text(value)) : NULL;
+  int numeric = text != NULL ? sqlite3_value_numeric_type(value) : SQLITE_NULL;
+  if (type == SQLITE_TEXT && text == NULL)
+    fail_nomem(call);
+  else if (numeric == SQLITE_INTEGER || numeric == SQLITE_FLOAT)
+    fail(call, "%s is TEXT '%s', expected %s: bind it as a number, or write CAST(? AS %s)", argument, text,
+         expected, numeric == SQLITE_INTEGER ? "INTEGER" : "REAL");
+  else if (type == SQLITE_FLOAT)
+    fail(call, "%s is %!.15g, expected %s", argument, sqlite3_value_double(value), expected);
+  else
+    fail_type(call, argument, type, expected);
+  sqlite3_free(text);
+}
+
+int number_read(struct call *call, sqlite3_value *value, const char *argument, double minimum, double *number) {
+  int type = sqlite3_value_type(value), is_bounded = minimum > -INFINITY;
+  *number = 0;
   if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) {
-    fail_type(call, argument, sqlite3_value_type(value), "a number >= 0");
+    fail_number(call, argument, value, is_bounded ? "a number >= 0" : "a number");
     return call->failed;
   }
   *number = sqlite3_value_double(value);
-  if (!(*number >= 0) || isinf(*number))
-    fail(call, "%s is %!.15g, expected a finite number >= 0", argument, *number);
+  if (!(*number >= minimum) || isinf(*number))
+    fail(call, "%s is %!.15g, expected a finite number%s", argument, *number, is_bounded ? " >= 0" : "");
   return call->failed;
 }
 
+int integer_of_real(double real, int64_t *number) {
+  if (!(real >= -0x1p63 && real < 0x1p63) || (double)(int64_t)real != real) return 0;
+  *number = (int64_t)real;
+  return 1;
+}
+
+int integer_of(sqlite3_value *value, int64_t *number) {
+  int type = sqlite3_value_type(value);
+  if (type == SQLITE_INTEGER) return *number = sqlite3_value_int64(value), 1;
+  return type == SQLITE_FLOAT && integer_of_real(sqlite3_value_double(value), number);
+}
+
 int integer_read(struct call *call, sqlite3_value *value, const char *argument, int64_t minimum, int64_t *number) {
-  if (sqlite3_value_type(value) != SQLITE_INTEGER) {
-    fail_type(call, argument, sqlite3_value_type(value), "an INTEGER");
-    return call->failed;
-  }
-  *number = sqlite3_value_int64(value);
-  if (*number < minimum)
+  if (!integer_of(value, number))
+    fail_number(call, argument, value, "an INTEGER");
+  else if (*number < minimum)
     fail(call, "%s is %lld, expected at least %lld", argument, (long long)*number, (long long)minimum);
   return call->failed;
 }

@@ -55,9 +55,17 @@ void result_double(struct call *call, double value);
 /* JSON text, which SQLite's own JSON functions take as such; `text` from sqlite3_malloc is taken over. */
 void result_json(struct call *call, char *text, size_t bytes);
 
-/* A finite number >= 0: a mask, a weight. 0 on success. */
-int number_read(struct call *call, sqlite3_value *value, const char *argument, double *number);
-/* An INTEGER of at least `minimum`. 0 on success. */
+/* A finite number of at least `minimum`, which is 0 (a mask, a weight) or -INFINITY. 0 on success. */
+int number_read(struct call *call, sqlite3_value *value, const char *argument, double minimum, double *number);
+/*
+** Whether the value is an integer, and which: an INTEGER, or a REAL without a fraction, since JavaScript, R and others
+** bind every number as REAL.
+*/
+int integer_of(sqlite3_value *value, int64_t *number);
+int integer_of_real(double real, int64_t *number);
+/* "argument is TEXT '5', expected ...: bind it as a number": the value is no number, or not one of those expected. */
+void fail_number(struct call *call, const char *argument, sqlite3_value *value, const char *expected);
+/* Such an integer of at least `minimum`. 0 on success. */
 int integer_read(struct call *call, sqlite3_value *value, const char *argument, int64_t minimum, int64_t *number);
 
 /* Whether the statement is being stopped: SQLite finalizes aggregates then as well, and nobody wants their result. Known

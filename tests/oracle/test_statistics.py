@@ -53,6 +53,17 @@ def test_exact_ends(db, rng):
             assert abs(pearson) <= 1
 
 
+@pytest.mark.parametrize("kind", ["ties", "two values", "continuous"])
+def test_spearman_does_not_depend_on_the_order_of_rows(db, rng, kind):
+    """To the bit: nor, then, on how libc's qsort leaves ties."""
+    x, y = KINDS[kind](rng, 400)
+    seen = set()
+    for _ in range(60):
+        order = rng.permutation(len(x))
+        seen.add(pairs(db, x[order].tolist(), y[order].tolist())[0])
+    assert len(seen) == 1
+
+
 def test_nulls_and_constants(db):
     assert pairs(db, [1, None, 2, 3], [3, 5, None, 1]) == pytest.approx((-1, -1), abs=1e-14)
     assert pairs(db, [], []) == (None, None)

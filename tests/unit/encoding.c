@@ -23,12 +23,12 @@ static int encode_one(enum encoding encoding, float x) {
     assert_int_equal(index, 0);
     return -1;
   }
-  return encoding_size(encoding) == 1 ? out[0] : out[0] | out[1] << 8;
+  return encodings[encoding].size == 1 ? out[0] : out[0] | out[1] << 8;
 }
 
 TEST(encoding_sizes) {
   static const size_t SIZES[] = {4, 8, 2, 2, 1};
-  for (int i = 0; i < ENCODING_COUNT; i++) assert_int_equal(encoding_size((enum encoding)i), SIZES[i]);
+  for (int i = 0; i < ENCODING_COUNT; i++) assert_int_equal(encodings[i].size, SIZES[i]);
 }
 
 /* IEEE 754: (-1)^s 2^(e-15) (1 + f/1024), and (-1)^s 2^-14 f/1024 for e = 0. */
@@ -181,7 +181,7 @@ TEST(encoding_arrays_are_unaligned_little_endian) {
   static const float VALUES[3] = {1, -2, 0.5f};
   for (int e = 0; e < ENCODING_COUNT; e++) {
     enum encoding encoding = (enum encoding)e;
-    size_t index, bytes = 3 * encoding_size(encoding);
+    size_t index, bytes = 3 * encodings[encoding].size;
     _Alignas(8) unsigned char in[1 + sizeof VALUES], out[1 + 24], back[1 + 24];
     float values[3];
     memcpy(in + 1, VALUES, sizeof VALUES);
