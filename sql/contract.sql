@@ -404,6 +404,25 @@ SELECT whiten_info(whiten_import('[1]', '[0]')) ->> 'hash' GLOB '[0-9a-f][0-9a-f
 SELECT whiten_info(NULL);
 --> error: whiten_info: model is NULL, expected a model BLOB or a whiten_model() handle (a handle does not survive a CTE, a view or a column: use it where it is made)
 
+-- whiten_check(model): 1 if every byte of the model is as it was written, 0 if not, or if it is no model at all;
+--   NULL for NULL. Each row is read in full, whatever the one before was: WHERE NOT whiten_check(model) finds what has
+--   rotted, whiten_info says what is wrong with it.
+SELECT whiten_check(whiten_import('[1]', '[0]')), whiten_check(whiten_model(whiten_import('[1]', '[0]'))),
+  whiten_check(NULL);
+--> 1 | 1 | NULL
+SELECT whiten_check(x''), whiten_check(x'0102'), whiten_check(zeroblob(200)), whiten_check('model'), whiten_check(1.5),
+  whiten_check(whiten_stats('[1,2]')), whiten_check(substr(whiten_import('[1]', '[0]'), 1, 139));
+--> 0 | 0 | 0 | 0 | 0 | 0 | 0
+CREATE TABLE models (name TEXT, model BLOB);
+INSERT INTO models SELECT 'sound', whiten_import('[1]', '[0]');
+INSERT INTO models SELECT 'rotten', CAST(substr(model, 1, 130) || x'01' || substr(model, 132) AS BLOB) FROM models;
+SELECT name FROM models WHERE NOT whiten_check(model);
+--> 'rotten'
+SELECT whiten_info(model) FROM models WHERE NOT whiten_check(model);
+--> error: whiten_info: model is damaged: its content does not match its hash, expected an unaltered BLOB
+SELECT whiten_check();
+--> error: wrong number of arguments to function whiten_check()
+
 -- whiten_kernel(model): the d x k kernel, row-major float32, so that y = (x + bias) @ kernel in numpy too.
 SELECT embedding_as(whiten_kernel(whiten_fit(value)), 'json')
   FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');

@@ -6,7 +6,7 @@
 
 #include "core/blob.h"
 
-enum { VERSION = 1, HEADER = 128 };
+enum { VERSION = 1 };
 enum {
   AT_K = 36,
   AT_M = 40,
@@ -29,12 +29,8 @@ const char *model_method_name(uint32_t method) {
   return method < MODEL_METHODS ? METHOD_NAMES[method] : NULL;
 }
 
-uint64_t model_stored_hash(const void *blob) {
-  return blob_get64(blob, BLOB_HASH);
-}
-
 uint64_t model_size(const struct model_header *h) {
-  uint64_t d = h->d, k = h->k, matrix = d * h->m * 4, size = HEADER + 8 * d + matrix;
+  uint64_t d = h->d, k = h->k, matrix = d * h->m * 4, size = MODEL_HEADER + 8 * d + matrix;
   if (!(h->flags & MODEL_IMPORTED)) size += 8 * d;
   if (h->flags & MODEL_SCALES) size += 8 * (d + k);
   if (h->flags & MODEL_INVERSE) size += matrix;
@@ -44,7 +40,7 @@ uint64_t model_size(const struct model_header *h) {
 void model_write(const struct model *model, void *out) {
   const struct model_header *h = &model->header;
   uint64_t d = h->d, matrix = d * h->m * 4, size = model_size(h);
-  memset(out, 0, HEADER);
+  memset(out, 0, MODEL_HEADER);
   blob_begin(out, MAGIC, VERSION, size, h->d);
   blob_put32(out, AT_K, h->k);
   blob_put32(out, AT_M, h->m);
@@ -58,7 +54,7 @@ void model_write(const struct model *model, void *out) {
   blob_put_f64(out, AT_RHO, h->rho);
   blob_put_f64(out, AT_RIDGE_ADDED, h->ridge_added);
   blob_put_f64(out, AT_POWER, h->power);
-  char *at = blob_append((char *)out + HEADER, model->mean, 8 * d);
+  char *at = blob_append((char *)out + MODEL_HEADER, model->mean, 8 * d);
   if (!(h->flags & MODEL_IMPORTED)) at = blob_append(at, model->eigenvalues, 8 * d);
   if (h->flags & MODEL_SCALES)
     at = blob_append(blob_append(at, model->row_scale, 8 * d), model->column_scale, 8 * (uint64_t)h->k);
@@ -88,9 +84,9 @@ static int header_is_sound(const struct model_header *h) {
 enum status model_read(const void *blob, size_t bytes, struct model_header *h, struct model_arrays *arrays) {
   *h = (struct model_header){0};
   *arrays = (struct model_arrays){0};
-  enum status rc = blob_check(blob, bytes, MAGIC, VERSION, HEADER);
+  enum status rc = blob_check(blob, bytes, MAGIC, VERSION, MODEL_HEADER);
   if (rc) {
-    h->size = HEADER;
+    h->size = MODEL_HEADER;
     return rc;
   }
   *h = (struct model_header){.size = blob_get64(blob, BLOB_SIZE),
@@ -110,9 +106,9 @@ enum status model_read(const void *blob, size_t bytes, struct model_header *h, s
                              .power = blob_get_f64(blob, AT_POWER)};
   if (h->size != bytes) return STATUS_TRUNCATED;
   if (!header_is_sound(h) || model_size(h) != bytes) return STATUS_HEADER;
-  if (!blob_is_zero(blob, AT_REMOVE + 4, AT_RIDGE) || !blob_is_zero(blob, AT_POWER + 8, HEADER))
+  if (!blob_is_zero(blob, AT_REMOVE + 4, AT_RIDGE) || !blob_is_zero(blob, AT_POWER + 8, MODEL_HEADER))
     return STATUS_HEADER;
-  const char *at = (const char *)blob + HEADER;
+  const char *at = (const char *)blob + MODEL_HEADER;
   uint64_t d = h->d, matrix = d * h->m * 4;
   arrays->mean = blob_take(&at, 8 * d);
   if (!(h->flags & MODEL_IMPORTED)) arrays->eigenvalues = blob_take(&at, 8 * d);
@@ -131,6 +127,12 @@ enum status model_check_finite(const struct model_header *h, const struct model_
                blob_is_finite_f64(arrays->row_scale, d) && blob_is_finite_f64(arrays->column_scale, h->k) &&
                blob_is_finite_f32(arrays->kernel, matrix) && blob_is_finite_f32(arrays->inverse, matrix);
   return finite ? STATUS_OK : STATUS_NOT_FINITE;
+}
+
+enum status model_check(const void *blob, size_t bytes, struct model_header *h, struct model_arrays *arrays) {
+  enum status rc = model_read(blob, bytes, h, arrays);
+  if (rc == STATUS_OK) rc = blob_check_hash(blob, bytes);
+  return rc == STATUS_OK ? model_check_finite(h, arrays) : rc;
 }
 
 int model_is_model(const void *blob, size_t bytes) {

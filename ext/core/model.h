@@ -28,6 +28,8 @@
 
 #include "core/base.h"
 
+enum { MODEL_HEADER = 128 }; /* bytes before the arrays */
+
 enum model_method { MODEL_PCA, MODEL_ZCA, MODEL_PCA_COR, MODEL_ZCA_COR, MODEL_CHOLESKY, MODEL_METHODS };
 
 enum model_flag {
@@ -77,8 +79,8 @@ enum status model_read(const void *blob, size_t bytes, struct model_header *head
 /* STATUS_NOT_FINITE unless every number of the arrays is finite. */
 enum status model_check_finite(const struct model_header *header, const struct model_arrays *arrays);
 
-/* The content hash of a BLOB of at least 32 bytes, as it stands in the header. */
-uint64_t model_stored_hash(const void *blob);
+/* All of it, the content hash included. Errors as for model_read, blob_check_hash and model_check_finite. */
+enum status model_check(const void *blob, size_t bytes, struct model_header *header, struct model_arrays *arrays);
 
 /* "pca", "zca" ... or NULL past the last one. */
 const char *model_method_name(uint32_t method);

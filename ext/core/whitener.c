@@ -40,11 +40,22 @@ static enum status copy_arrays(struct whitener *w, const struct model_arrays *ar
 enum status whitener_init(struct whitener *w, const void *blob, size_t bytes, const struct memory *mem) {
   struct model_arrays arrays;
   *w = (struct whitener){.mem = mem};
-  enum status rc = model_read(blob, bytes, &w->header, &arrays);
-  if (rc == STATUS_OK) rc = blob_check_hash(blob, bytes);
-  if (rc == STATUS_OK) rc = model_check_finite(&w->header, &arrays);
+  enum status rc = model_check(blob, bytes, &w->header, &arrays);
   if (rc == STATUS_OK) rc = copy_arrays(w, &arrays);
+  if (rc == STATUS_OK) memcpy(w->stored_header, blob, MODEL_HEADER);
   return rc;
+}
+
+/* The arrays of float64 stand together, in the block as in the BLOB. */
+int whitener_is_of(const struct whitener *w, const void *blob, size_t bytes) {
+  size_t d = w->header.d, m = w->header.m, matrix = d * m * sizeof(float);
+  size_t doubles = sizeof(double) * d;
+  if (w->eigenvalues != NULL) doubles += sizeof(double) * d;
+  if (w->row_scale != NULL) doubles += sizeof(double) * (d + w->header.k);
+  if (bytes != w->header.size || memcmp(blob, w->stored_header, MODEL_HEADER) != 0) return 0;
+  const char *at = (const char *)blob + MODEL_HEADER, *kernel = at + doubles, *inverse = kernel + matrix;
+  return memcmp(at, w->mean, doubles) == 0 && simd_is_packed(d, m, kernel, w->kernel) &&
+         (w->stored_inverse == NULL || memcmp(inverse, w->stored_inverse, matrix) == 0);
 }
 
 void whitener_clear(struct whitener *w) {

@@ -14,15 +14,19 @@
 struct whitener {
   const struct memory *mem;
   struct model_header header;
+  unsigned char stored_header[MODEL_HEADER];             /* as in the BLOB */
   double *mean, *eigenvalues, *row_scale, *column_scale; /* NULL where the model has none */
   float *kernel, *inverse;                               /* panels; inverse is made by whitener_prepare_inverse */
   float *stored_inverse;                                 /* m x d as in the BLOB, or NULL */
   void *block, *inverse_block;                           /* what is owned */
 };
 
-/* Validates the BLOB in full and parses it. Errors as for model_read, blob_check_hash, model_check_finite. */
+/* Validates the BLOB in full and parses it. Errors as for model_check. */
 enum status whitener_init(struct whitener *w, const void *blob, size_t bytes, const struct memory *mem);
 void whitener_clear(struct whitener *w);
+
+/* Whether this is the BLOB that w was made of, byte for byte: faster than its hash, and no two BLOBs share it. */
+int whitener_is_of(const struct whitener *w, const void *blob, size_t bytes);
 
 /* y = (x - mean) @ kernel, normalized if the model says so: x has d unaligned elements, `shifted` is a workspace of d,
 ** y receives m. STATUS_OVERFLOW: *index of y is not finite, because x is not or the product is beyond float32;

@@ -1,4 +1,4 @@
-/* whiten_model, whiten_apply, whiten_inverse, whiten_info, whiten_kernel, whiten_bias, whiten_import: what is done with
+/* whiten_model, whiten_apply, whiten_inverse, whiten_info, whiten_check, whiten_kernel, whiten_bias, whiten_import: what is done with
 ** a model. */
 #include "core/solve.h"
 
@@ -136,6 +136,26 @@ static void whiten_info(sqlite3_context *context, int argc, sqlite3_value **argv
   model_release(model);
 }
 
+/* whiten_check(model): reads all of it every time, and keeps nothing. */
+static void whiten_check(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  struct model_header header;
+  struct model_arrays arrays;
+  int type = sqlite3_value_type(argv[0]), sound = is_model_handle(argv[0]);
+  (void)argc;
+  if (type == SQLITE_NULL && !sound) return;
+  if (type == SQLITE_BLOB) {
+    const void *blob = sqlite3_value_blob(argv[0]);
+    size_t bytes = (size_t)sqlite3_value_bytes(argv[0]);
+    if (blob == NULL && bytes > 0) {
+      fail_nomem(&call);
+      return;
+    }
+    sound = model_check(blob, bytes, &header, &arrays) == STATUS_OK;
+  }
+  sqlite3_result_int(context, sound);
+}
+
 enum { KERNEL, BIAS };
 
 /* whiten_kernel(model), whiten_bias(model) */
@@ -216,6 +236,7 @@ const struct function model_functions[] = {SCALAR("whiten_model", 1, 0, whiten_m
                                             .max_args = 1,
                                             .flags = FUNCTION_PURE | SQLITE_RESULT_SUBTYPE,
                                             .call = whiten_info},
+                                           SCALAR("whiten_check", 1, 0, whiten_check),
                                            SCALAR("whiten_kernel", 1, KERNEL, export),
                                            SCALAR("whiten_bias", 1, BIAS, export),
                                            SCALAR("whiten_import", 2, 0, whiten_import_call),

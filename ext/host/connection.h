@@ -1,11 +1,10 @@
 /*
 ** Parsed models: shared by reference, cached per connection, handed around in SQL as pointers.
 **
-** Parsing a model checks every byte of it and lays its kernel out for the arithmetic; that happens once per connection.
-** SQLite's auxiliary data outlive a row only for literals and bound parameters, not for a sub-query, and never a
-** statement; so models are kept by the content hash in their header, the last MODELS_CACHED of them. A hash in a header
-** proves nothing about the bytes behind it: the first time a statement meets a BLOB, or finds it at another address, its
-** content is hashed again.
+** Parsing a model checks every byte of it and lays its kernel out for the arithmetic; that happens once per connection,
+** which keeps the last MODELS_CACHED. SQLite says that an argument is the one of the row before for literals and bound
+** parameters alone, by keeping their auxiliary data; any other BLOB, a sub-query's too, is compared in full with the
+** models that are kept, in every row. Handles cost nothing.
 */
 #ifndef WHITEN_HOST_CONNECTION_H
 #define WHITEN_HOST_CONNECTION_H
@@ -41,6 +40,9 @@ int connection_models(const struct connection *connection);
 /* The model in a function's first argument, a BLOB or a handle; NULL after an error. The caller releases it. A literal
 ** or bound model is looked at in the first row alone. */
 struct shared_model *model_argument(struct call *call, sqlite3_value *value);
+
+/* Whether a value is a handle, whose model was checked when it was made. */
+int is_model_handle(sqlite3_value *value);
 
 /* Returns the model as a handle; takes a reference of its own. */
 void result_model(struct call *call, struct shared_model *model);

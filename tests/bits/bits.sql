@@ -88,6 +88,9 @@ SELECT id, whiten_kernel(model), whiten_bias(model) FROM models ORDER BY id;
 SELECT id, i -> 'explained', i -> 'condition', i -> 'rank', i -> 'hash'
   FROM (SELECT id, whiten_info(model) AS i FROM models) ORDER BY id;
 
+-- whiten_check
+SELECT id, whiten_check(model), whiten_check(substr(model, 2)) FROM models ORDER BY id;
+
 -- whiten_spectrum
 SELECT m.id, s.component, s.eigenvalue, s.ratio, s.cumulative FROM models AS m, whiten_spectrum(m.model) AS s
   WHERE m.name NOT LIKE 'imported%' ORDER BY m.id, s.component;

@@ -73,6 +73,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct model_arrays arrays;
   sqlite3_value *model = QUERY("SELECT ?1", BLOB_OF(blob.bytes, blob.size));
   sqlite3_value *info = QUERY("SELECT whiten_info(?1)", VALUE_OF(model));
+  sqlite3_value *sound = QUERY("SELECT whiten_check(?1)", VALUE_OF(model));
+  fuzz_must(fuzz_number(sound) == (info != NULL), "whiten_check and whiten_info do not agree");
+  sqlite3_value_free(sound);
   if (info != NULL) {
     fuzz_must(model_read(blob.bytes, blob.size, &header, &arrays) == 0, "the core does not accept it");
     check_model(model, &header);

@@ -76,6 +76,8 @@ const struct statement statements[] = {
     {NULL, "SELECT name, whiten_inverse(model, whiten_apply(model, :json)) FROM models"},
     {"whiten_info", "SELECT whiten_info(model), whiten_info(whiten_model(model)) FROM models"},
     {NULL, "SELECT json_extract(whiten_info(:model), '$.rank'), whiten_info(:zca)"},
+    {"whiten_check", "SELECT whiten_check(model), whiten_check(whiten_model(model)) FROM models"},
+    {NULL, "SELECT whiten_check(:model), whiten_check(substr(:zca, 2)), whiten_check(NULL)"},
     {"whiten_kernel", "SELECT whiten_kernel(model), whiten_kernel(whiten_model(model)) FROM models"},
     {"whiten_bias", "SELECT whiten_bias(model), whiten_bias(whiten_model(model)) FROM models"},
     {"whiten_import", "SELECT whiten_import(whiten_kernel(model), whiten_bias(model)) FROM models"},

@@ -1,5 +1,6 @@
 """The ways a model reaches whiten_apply: same bits, and the model is read in full once per connection."""
 
+import itertools
 import json
 import sqlite3
 
@@ -215,4 +216,125 @@ def test_rows_as_numbers(path):
     )
     y = numpy.array([numpy.frombuffer(v, "<f4") for v in run(db, "handle")])
     assert numpy.abs(y - (x + bias) @ kernel).max() < 1e-4
+    db.close()
+
+
+# ---- models that have rotted: a bit in the middle, the header as it was
+
+
+def rotted(blob):
+    at = len(blob) // 2
+    return blob[:at] + bytes([blob[at] ^ 4]) + blob[at + 1 :]
+
+
+@pytest.fixture(scope="module", params=["4 x 2", "96 x 80", "200 x 200"])
+def sound(request):
+    """A model of 300 bytes, of 35 KB, of 165 KB: SQLite keeps, moves and copies BLOBs differently by size."""
+    d, k = map(int, request.param.split(" x "))
+    db = connect()
+    fill(db, numpy.random.default_rng(1).standard_normal((3 * d, d)))
+    model = one(db, "SELECT whiten_fit(v, ?) FROM t", k)
+    db.close()
+    return model, numpy.zeros(d, "<f4").tobytes()
+
+
+ORDERS = [order for n in (2, 3) for order in itertools.product("sr", repeat=n) if len(set(order)) > 1]
+
+
+def table_of(order, sound):
+    """A connection with a table of models, sound and rotted in this order, none of which it has met."""
+    model, vector = sound
+    db = connect()
+    db.execute("CREATE TABLE whitening(id INTEGER PRIMARY KEY, name TEXT, model BLOB)")
+    rows = [(kind, model if kind == "s" else rotted(model)) for kind in order]
+    db.executemany("INSERT INTO whitening(name, model) VALUES (?, ?)", rows)
+    return db, vector
+
+
+@pytest.mark.parametrize("order", ORDERS, ids="".join)
+def test_whiten_check_finds_each_rotted_row(order, sound):
+    db, _ = table_of(order, sound)
+    want = [int(kind == "s") for kind in order]
+    for sql in (
+        "SELECT whiten_check(model) FROM whitening ORDER BY id",
+        "SELECT whiten_check((SELECT model FROM whitening AS w WHERE w.id = o.id)) FROM whitening AS o ORDER BY id",
+        "SELECT whiten_check(a.model) FROM whitening AS a, whitening AS b WHERE a.id = b.id ORDER BY a.id",
+        "SELECT max(whiten_check(model)) FROM whitening GROUP BY id ORDER BY id",
+    ):
+        assert [found for (found,) in db.execute(sql)] == want, sql
+    names = "SELECT group_concat(id) FROM whitening WHERE NOT whiten_check(model)"
+    assert one(db, names) == ",".join(str(i) for i, kind in enumerate(order, 1) if kind == "r")
+    db.close()
+
+
+CALLS = {
+    "whiten_info": "whiten_info(model) ->> 'hash'",
+    "whiten_kernel": "length(whiten_kernel(model))",
+    "whiten_bias": "length(whiten_bias(model))",
+    "whiten_apply": "length(whiten_apply(model, $v))",
+    "whiten_model": "length(whiten_apply(whiten_model(model), $v))",
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("order", ORDERS, ids="".join)
+def test_a_scan_stops_at_the_rotted_row(order, call, sound):
+    """The issue's own statement: name and hash of every row of a backup, some of which are rotten. Whatever comes before
+    a rotted row - sound ones in the same place - it is an error, and never a result."""
+    db, vector = table_of(order, sound)
+    for source in (
+        "whitening ORDER BY id",
+        "(SELECT id, (SELECT model FROM whitening AS w WHERE w.id = o.id) AS model FROM whitening AS o ORDER BY id)",
+        "(SELECT a.id, a.model FROM whitening AS a, whitening AS b WHERE a.id = b.id ORDER BY a.id)",
+        "(SELECT id, CASE name WHEN 's' THEN model ELSE (SELECT w.model FROM whitening AS w WHERE w.id = o.id) END"
+        " AS model FROM whitening AS o ORDER BY id)",
+    ):
+        sql = f"SELECT {CALLS[call]} FROM {source}"
+        seen = 0
+        with pytest.raises(sqlite3.OperationalError, match=f"^{call}: model is damaged: its content"):
+            for _ in db.execute(sql, {"v": vector} if "$v" in sql else {}):
+                seen += 1
+        assert seen <= order.index("r"), source
+    db.close()
+
+
+@pytest.mark.parametrize("way", ["bound", "literal", "bound again"])
+def test_a_constant_that_has_rotted(way, sound):
+    """Also when the connection knows the genuine one, and when a statement is run again with another value."""
+    model, vector = sound
+    db = connect()
+    sql = "SELECT whiten_info({0}), whiten_apply({0}, ?2), whiten_check({0})"
+    text = "x'" + model.hex() + "'" if way == "literal" else "?1"
+    assert db.execute(sql.format(text), (model, vector)).fetchone()[2] == 1
+    text = "x'" + rotted(model).hex() + "'" if way == "literal" else "?1"
+    with pytest.raises(sqlite3.OperationalError, match="^whiten_(info|apply): model is damaged"):
+        db.execute(sql.format(text), (rotted(model), vector))
+    assert one(db, "SELECT whiten_check(?)", rotted(model)) == 0
+    db.close()
+
+
+def test_a_trigger_that_meets_a_rotted_model(sound):
+    """Inside a trigger new.model is constant, for one row."""
+    db, _ = table_of("s", sound)
+    db.execute("CREATE TABLE log(hash TEXT)")
+    db.execute(
+        "CREATE TRIGGER checked AFTER INSERT ON whitening"
+        " BEGIN INSERT INTO log SELECT whiten_info(new.model) ->> 'hash' FROM json_each('[1,2]'); END"
+    )
+    model = sound[0]
+    with pytest.raises(sqlite3.OperationalError, match="model is damaged"):
+        db.execute("INSERT INTO whitening(model) VALUES (?), (?), (?)", (model, rotted(model), model))
+    assert one(db, "SELECT count(*) FROM log") == 0
+    db.execute("INSERT INTO whitening(model) VALUES (?), (?)", (model, model))
+    assert one(db, "SELECT count(*) FROM log") == 4
+    db.close()
+
+
+def test_whiten_rows_of_a_rotted_model(sound):
+    db, vector = table_of("sr", sound)
+    db.execute("CREATE TABLE t(v)")
+    db.execute("INSERT INTO t VALUES (?)", (vector,))
+    assert one(db, "SELECT count(*) FROM whiten_rows((SELECT model FROM whitening WHERE id = 1), 't', 'v')") == 1
+    with pytest.raises(sqlite3.OperationalError, match="^whiten_rows: model is damaged"):
+        db.execute("SELECT w.id FROM whitening AS w, whiten_rows(w.model, 't', 'v') ORDER BY w.id").fetchall()
     db.close()

@@ -35,6 +35,12 @@ SELECT embedding_as(whiten_kernel(whiten_model(model)), 'json'),
 .print == a handle is nothing to anyone else
 SELECT typeof(whiten_model(model)), whiten_model(model) IS NULL, length(whiten_model(model)) FROM whitening
   WHERE name = :name;
+.print == one that has rotted: found by whiten_check, whatever stands before it
+CREATE TABLE backup AS SELECT name, model FROM whitening;
+INSERT INTO backup SELECT name || ' rotten', CAST(substr(model, 1, 136) || x'01' || substr(model, 138) AS BLOB)
+  FROM whitening;
+SELECT name, whiten_check(model) FROM backup ORDER BY name;
+SELECT count(*), sum(whiten_check(whiten_model(model))) FROM backup WHERE whiten_check(model);
 .print == replaced by another model of the same name, the next query sees it
 UPDATE whitening SET model = whiten_import('[2,0,0,2]', '[0,0]') WHERE name = :name;
 SELECT embedding_as(whiten_apply((SELECT whiten_model(model) FROM whitening WHERE name = :name), v), 'json')

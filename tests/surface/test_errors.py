@@ -315,6 +315,7 @@ CASES = [
      r"y\[0\] is NaN", "a finite number"),
     ("whiten_info-null", "SELECT whiten_info(NULL)", "model is NULL", A_MODEL),
     ("whiten_info-text", "SELECT whiten_info('x')", "model is TEXT", A_MODEL),
+    ("whiten_check-any", "SELECT whiten_check(x'00'), whiten_check('x'), whiten_check(1), whiten_check(0.5)", None, None),
     ("whiten_kernel-null", "SELECT whiten_kernel(NULL)", "model is NULL", A_MODEL),
     ("whiten_bias-stats", "SELECT whiten_bias(whiten_stats('[1]'))", "model is .*stats", "whiten_fit"),
     ("whiten_model-null", "SELECT whiten_model(NULL)", "model is NULL", A_MODEL),

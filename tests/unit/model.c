@@ -161,7 +161,7 @@ TEST(model_round_trip) {
     assert_int_equal(blob_check_hash(blob, bytes), STATUS_OK);
     assert_int_equal(model_check_finite(&h, &arrays), STATUS_OK);
     assert_int_equal(h.size, bytes);
-    assert_int_equal(h.hash, model_stored_hash(blob));
+    assert_int_equal(h.hash, blob_get64(blob, BLOB_HASH));
     assert_true(h.d == 3 && h.k == 2 && h.m == m.header.m && h.rank == 3 && h.n == 100 && h.weight == 123.5);
     assert_true(h.method == KINDS[i].method && h.flags == KINDS[i].flags && h.remove == m.header.remove);
     assert_true(h.ridge == 0.125 && h.rho == 0.5 && h.ridge_added == 2 && h.power == 0.75);

@@ -253,6 +253,9 @@ TEST(kernel_panels) {
         }
       for (size_t i = 0; i < total; i++)
         if (!filled[i]) assert_same_float(panels[i], 0);
+      assert_true(simd_is_packed(n, m, source, panels));
+      panels[panel_reference(n, m, n / 2, m - 1)] += 1;
+      assert_false(simd_is_packed(n, m, source, panels));
     }
   guarded_free(&gw);
   guarded_free(&gp);

@@ -324,6 +324,32 @@ TEST(whitener_refuses_damage) {
   free(blob);
 }
 
+/* A BLOB is that of the model only if no bit of it, and none of its length, is another. */
+TEST(whitener_knows_its_blob) {
+  static const uint32_t FLAGS[] = {0, MODEL_NORMALIZE, MODEL_IMPORTED};
+  size_t bytes;
+  struct random r = {random_seed() + 9};
+  fill(&r);
+  for (size_t e = 0; e < COUNT(METHODS); e++)
+    for (size_t f = 0; f < COUNT(FLAGS); f++) {
+      if (FLAGS[f] == MODEL_IMPORTED && METHODS[e] != MODEL_PCA) continue;
+      unsigned char *blob = write_model(METHODS[e], 7, 5, FLAGS[f], &bytes);
+      struct whitener w;
+      assert_int_equal(whitener_init(&w, blob, bytes, &faulty_memory), STATUS_OK);
+      assert_true(whitener_is_of(&w, blob, bytes));
+      for (size_t i = 0; i < 8 * bytes; i++) {
+        blob[i / 8] ^= (unsigned char)(1 << i % 8);
+        assert_false(whitener_is_of(&w, blob, bytes));
+        blob[i / 8] ^= (unsigned char)(1 << i % 8);
+      }
+      for (size_t i = 0; i < bytes; i++) assert_false(whitener_is_of(&w, blob, i));
+      assert_false(whitener_is_of(&w, NULL, 0));
+      assert_true(whitener_is_of(&w, blob, bytes));
+      end(&w);
+      free(blob);
+    }
+}
+
 static enum model_method faulty_method;
 
 static enum status whitener_once(void) {
@@ -354,4 +380,4 @@ UNIT_MAIN(faulty_test(whitener_apply_to_the_bit), faulty_test(whitener_apply_row
           faulty_test(whitener_not_finite), faulty_test(whitener_invert_to_the_bit),
           faulty_test(whitener_invert_refuses), faulty_test(whitener_copies),
           faulty_test(whitener_explained_and_condition), faulty_test(whitener_refuses_damage),
-          faulty_test(whitener_out_of_memory))
+          faulty_test(whitener_knows_its_blob), faulty_test(whitener_out_of_memory))

@@ -29,6 +29,17 @@ void simd_pack(size_t n, size_t m, const void *w, float *panels) {
   }
 }
 
+int simd_is_packed(size_t n, size_t m, const void *w, const float *panels) {
+  for (size_t first = 0; first < m; first += PANEL_WIDTH) {
+    size_t columns = m - first < PANEL_WIDTH ? m - first : PANEL_WIDTH;
+    for (size_t i = 0; i < n; i++)
+      if (memcmp(&panels[simd_panel_index(n, m, i, first)], (const char *)w + 4 * (i * m + first), 4 * columns) !=
+          0)
+        return 0;
+  }
+  return 1;
+}
+
 #if defined(__x86_64__)
 static int runs_avx2(void) {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");

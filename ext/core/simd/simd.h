@@ -80,6 +80,8 @@ int simd_choose(const char *name);
 */
 size_t simd_panel_elements(size_t n, size_t m);
 void simd_pack(size_t n, size_t m, const void *w, float *panels);
+/* Whether the panels are what simd_pack makes of W, to the bit. */
+int simd_is_packed(size_t n, size_t m, const void *w, const float *panels);
 /* Where element (i, j) of W lies in the panels. */
 size_t simd_panel_index(size_t n, size_t m, size_t i, size_t j);
 
