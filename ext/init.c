@@ -42,26 +42,12 @@ static int register_function(sqlite3 *db, const struct function *f, struct conne
   return SQLITE_OK;
 }
 
-static void table_binding_free(void *p) {
-  struct table_binding *binding = p;
-  connection_release(binding->connection);
-  sqlite3_free(binding);
-}
-
-static int register_table(sqlite3 *db, const struct table_shape *shape, struct connection *connection) {
-  struct table_binding *binding = sqlite3_malloc64(sizeof *binding);
-  if (binding == NULL) return SQLITE_NOMEM;
-  *binding = (struct table_binding){shape, connection};
-  connection->references++;
-  return sqlite3_create_module_v2(db, shape->name, shape->methods, binding, table_binding_free);
-}
-
 static int register_all(sqlite3 *db, struct connection *connection, const char **name) {
   static const struct function *const FUNCTIONS[] = {embedding_functions, similarity_functions, pool_functions,
                                                      model_functions,     fit_functions,        moments_functions,
                                                      measure_functions,   config_functions};
-  static const struct table_shape *const TABLES[] = {&whiten_spectrum_table, &whiten_rows_table,
-                                                     &cosine_topk_table, &cosine_join_table};
+  static const struct table_function *const TABLES[] = {&whiten_spectrum_table, &whiten_rows_table,
+                                                        &cosine_topk_table, &cosine_join_table};
   int rc = SQLITE_OK;
   for (size_t t = 0; t < sizeof FUNCTIONS / sizeof *FUNCTIONS; t++)
     for (const struct function *f = FUNCTIONS[t]; rc == SQLITE_OK && f->name != NULL; f++) {
@@ -70,7 +56,7 @@ static int register_all(sqlite3 *db, struct connection *connection, const char *
     }
   for (size_t t = 0; rc == SQLITE_OK && t < sizeof TABLES / sizeof *TABLES; t++) {
     *name = TABLES[t]->name;
-    rc = register_table(db, TABLES[t], connection);
+    rc = table_register(db, TABLES[t], connection);
   }
   return rc;
 }

@@ -16,16 +16,13 @@ enum { QUERY_ROWID, ROWID, SIMILARITY, TABLE };
 static const char *const ARGUMENTS[] = {"table", "column", "queries_table", "queries_column", "k", NULL};
 
 struct cursor {
-  sqlite3_vtab_cursor base;
+  struct table_cursor base;
   struct join join;
   size_t query, hit;
 };
 
-static int close_cursor(sqlite3_vtab_cursor *base) {
-  struct cursor *cursor = (struct cursor *)base;
-  join_clear(&cursor->join);
-  sqlite3_free(cursor);
-  return SQLITE_OK;
+static void clear(struct table_cursor *base) {
+  join_clear(&((struct cursor *)base)->join);
 }
 
 /* A vector of a table went wrong: words the status, which names the row. */
@@ -85,60 +82,55 @@ static void skip_empty(struct cursor *cursor) {
   }
 }
 
-static int filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sqlite3_value **argv) {
+static void filter(struct call *call, struct table_cursor *base, sqlite3_value **argv) {
   struct cursor *cursor = (struct cursor *)base;
-  struct call call = table_call(base->pVtab);
   int64_t k;
-  (void)number, (void)text, (void)argc;
-  join_clear(&cursor->join);
-  cursor->query = cursor->hit = 0;
-  if (integer_read(&call, argv[4], "k", 1, &k)) return call.failed;
+  table_clear(base);
+  if (integer_read(call, argv[4], "k", 1, &k)) return;
   join_init(&cursor->join, 0, (size_t)k, &sqlite_memory);
-  run(&call, ((struct table *)base->pVtab)->db, &cursor->join, argv);
-  if (call.failed)
+  run(call, table_db(base), &cursor->join, argv);
+  if (call->failed)
     join_clear(&cursor->join);
   else
     skip_empty(cursor);
-  return call.failed;
 }
 
-static int is_at_end(sqlite3_vtab_cursor *base) {
+static int is_at_end(const struct table_cursor *base) {
   const struct cursor *cursor = (const struct cursor *)base;
   return cursor->query >= cursor->join.count;
 }
 
-static int next(sqlite3_vtab_cursor *base) {
+static void next(struct call *call, struct table_cursor *base) {
   struct cursor *cursor = (struct cursor *)base;
+  (void)call;
   cursor->hit++;
   skip_empty(cursor);
-  return SQLITE_OK;
 }
 
-static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index) {
+static void column(struct call *call, struct table_cursor *base, sqlite3_context *context, int index) {
+  (void)call;
   const struct cursor *cursor = (const struct cursor *)base;
   const struct join_query *query = &cursor->join.queries[cursor->query];
   const struct hit *hit = &query->topk.hits[cursor->hit];
   if (index == QUERY_ROWID) sqlite3_result_int64(context, query->rowid);
   if (index == ROWID) sqlite3_result_int64(context, hit->rowid);
   if (index == SIMILARITY) sqlite3_result_double(context, hit->similarity);
-  return SQLITE_OK;
 }
 
-static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
+static sqlite3_int64 rowid(const struct table_cursor *base) {
   const struct cursor *cursor = (const struct cursor *)base;
-  *id = (sqlite3_int64)(cursor->query * cursor->join.k + cursor->hit);
-  return SQLITE_OK;
+  return (sqlite3_int64)(cursor->query * cursor->join.k + cursor->hit);
 }
 
-static const sqlite3_module METHODS = {TABLE_METHODS,     .xClose = close_cursor, .xFilter = filter, .xNext = next,
-                                       .xEof = is_at_end, .xColumn = column,      .xRowid = rowid};
-
-const struct table_shape cosine_join_table = {
-    .name = "cosine_join",
-    .methods = &METHODS,
-    .cursor_bytes = sizeof(struct cursor),
-    .declaration = "CREATE TABLE x(query_rowid INTEGER, rowid INTEGER, similarity REAL, arg_table HIDDEN, "
-                   "arg_column HIDDEN, arg_queries_table HIDDEN, arg_queries_column HIDDEN, arg_k HIDDEN)",
-    .first_argument = TABLE,
-    .order_column = QUERY_ROWID,
-    .arguments = ARGUMENTS};
+const struct table_function cosine_join_table = {.name = "cosine_join",
+                                                 .columns = "query_rowid INTEGER, rowid INTEGER, similarity REAL",
+                                                 .column_count = TABLE,
+                                                 .arguments = ARGUMENTS,
+                                                 .order = {QUERY_ROWID, 0},
+                                                 .cursor_bytes = sizeof(struct cursor),
+                                                 .filter = filter,
+                                                 .next = next,
+                                                 .is_at_end = is_at_end,
+                                                 .column = column,
+                                                 .rowid = rowid,
+                                                 .clear = clear};

@@ -34,7 +34,7 @@ struct slice {
 };
 
 struct cursor {
-  sqlite3_vtab_cursor base;
+  struct table_cursor base;
   struct shared_model *model;
   struct source source;
   struct workers workers; /* job number n is slice number n */
@@ -94,8 +94,8 @@ static int read_row(struct call *call, struct cursor *cursor, struct slice *slic
 
 /* Reads the next slice and hands it to the workers. */
 static void read_slice(struct cursor *cursor) {
-  struct table *table = (struct table *)cursor->base.pVtab;
-  struct call call = call_of_table(table->shape->name, table->connection, &cursor->message);
+  struct call call = table_call(&cursor->base);
+  call.message = &cursor->message;
   struct slice *slice = slice_of(cursor, cursor->read);
   slice->count = slice->vectors = 0;
   while (slice->count < cursor->capacity && !cursor->at_end) cursor->at_end = !read_row(&call, cursor, slice);
@@ -106,21 +106,18 @@ static void read_slice(struct cursor *cursor) {
 }
 
 /* Reads ahead, and waits for the current slice; at the end of them, for the error that may wait there. */
-static int turn(struct cursor *cursor) {
-  sqlite3_vtab *vtab = cursor->base.pVtab;
+static void turn(struct call *call, struct cursor *cursor) {
   cursor->row = 0;
   while (!cursor->at_end && cursor->read - cursor->current < cursor->ahead) read_slice(cursor);
   if (cursor->ahead < RING) cursor->ahead *= 2;
   if (cursor->current < cursor->read) {
     workers_wait_for(&cursor->workers, cursor->current);
-    return SQLITE_OK;
-  }
-  if (cursor->message != NULL) {
-    sqlite3_free(vtab->zErrMsg);
-    vtab->zErrMsg = cursor->message;
+  } else if (cursor->failed) {
+    sqlite3_free(*call->message);
+    *call->message = cursor->message;
     cursor->message = NULL;
+    call->failed = cursor->failed;
   }
-  return cursor->failed;
 }
 
 static int make_ring(struct call *call, struct cursor *cursor, size_t d, size_t m) {
@@ -136,90 +133,78 @@ static int make_ring(struct call *call, struct cursor *cursor, size_t d, size_t 
   return SQLITE_OK;
 }
 
-static void reset(struct cursor *cursor) {
+static void clear(struct table_cursor *base) {
+  struct cursor *cursor = (struct cursor *)base;
   workers_clear(&cursor->workers);
   source_close(&cursor->source);
   model_release(cursor->model);
   sqlite3_free(cursor->vectors);
   sqlite3_free(cursor->message);
-  memset((char *)cursor + sizeof cursor->base, 0, sizeof *cursor - sizeof cursor->base);
 }
 
-static int close_cursor(sqlite3_vtab_cursor *base) {
-  reset((struct cursor *)base);
-  sqlite3_free(base);
-  return SQLITE_OK;
-}
-
-static int filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sqlite3_value **argv) {
+static void filter(struct call *call, struct table_cursor *base, sqlite3_value **argv) {
   struct cursor *cursor = (struct cursor *)base;
-  struct call call = table_call(base->pVtab);
-  (void)number, (void)text, (void)argc;
-  reset(cursor);
-  cursor->model = model_argument(&call, argv[0]);
-  if (cursor->model == NULL) return call.failed;
+  table_clear(base);
+  cursor->model = model_argument(call, argv[0]);
+  if (cursor->model == NULL) return;
   const struct model_header *header = &cursor->model->whitener.header;
-  if (source_open(&call, ((struct table *)base->pVtab)->db, "table", argv[1], "column", argv[2], &cursor->source))
-    return call.failed;
-  if (make_ring(&call, cursor, header->d, header->m)) return call.failed;
-  workers_init(&cursor->workers, call.connection->cores);
+  if (source_open(call, table_db(base), "table", argv[1], "column", argv[2], &cursor->source)) return;
+  if (make_ring(call, cursor, header->d, header->m)) return;
+  workers_init(&cursor->workers, call->connection->cores);
   workers_submit(&cursor->workers, transform_slice, cursor, 0);
   cursor->ahead = 1;
-  return turn(cursor);
+  turn(call, cursor);
 }
 
-static int is_at_end(sqlite3_vtab_cursor *base) {
+static int is_at_end(const struct table_cursor *base) {
   const struct cursor *cursor = (const struct cursor *)base;
   return cursor->current == cursor->read;
 }
 
-static int next(sqlite3_vtab_cursor *base) {
+static void next(struct call *call, struct table_cursor *base) {
   struct cursor *cursor = (struct cursor *)base;
-  if (++cursor->row < slice_of(cursor, cursor->current)->count) return SQLITE_OK;
+  if (++cursor->row < slice_of(cursor, cursor->current)->count) return;
   cursor->current++;
-  return turn(cursor);
+  turn(call, cursor);
 }
 
-static int return_vector(struct cursor *cursor, sqlite3_context *context, const struct slice *slice,
-                         size_t place) {
+static void return_vector(struct call *call, struct cursor *cursor, sqlite3_context *context, size_t place) {
+  const struct slice *slice = slice_of(cursor, cursor->current);
   const struct model_header *h = &cursor->model->whitener.header;
   const float *y = slice->out + place * h->m;
-  struct call call = table_call(cursor->base.pVtab);
-  call.rowid = &slice->rowid[cursor->row];
+  call->rowid = &slice->rowid[cursor->row];
   switch (slice->outcome[place]) {
     case MADE: sqlite3_result_blob64(context, y, h->m * sizeof *y, SQLITE_TRANSIENT); break;
     case ZERO: /* has no direction: NULL */ break;
     case NOT_FINITE:
-      fail_element(&call, "column", slice->bad[place], slice->in[place * h->d + slice->bad[place]]);
+      fail_element(call, "column", slice->bad[place], slice->in[place * h->d + slice->bad[place]]);
       break;
-    case OVERFLOWS: fail_overflow(&call, "the result", vector_find_not_finite(h->m, y)); break;
+    case OVERFLOWS: fail_overflow(call, "the result", vector_find_not_finite(h->m, y)); break;
   }
-  return call.failed;
 }
 
-static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index) {
+static void column(struct call *call, struct table_cursor *base, sqlite3_context *context, int index) {
   struct cursor *cursor = (struct cursor *)base;
   const struct slice *slice = slice_of(cursor, cursor->current);
   if (index == ROWID) sqlite3_result_int64(context, slice->rowid[cursor->row]);
-  if (index != VECTOR || slice->place[cursor->row] == SIZE_MAX) return SQLITE_OK;
-  return return_vector(cursor, context, slice, slice->place[cursor->row]);
+  if (index == VECTOR && slice->place[cursor->row] != SIZE_MAX)
+    return_vector(call, cursor, context, slice->place[cursor->row]);
 }
 
-static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
-  struct cursor *cursor = (struct cursor *)base;
-  *id = slice_of(cursor, cursor->current)->rowid[cursor->row];
-  return SQLITE_OK;
+static sqlite3_int64 rowid(const struct table_cursor *base) {
+  const struct cursor *cursor = (const struct cursor *)base;
+  return cursor->ring[cursor->current % RING].rowid[cursor->row];
 }
 
-static const sqlite3_module METHODS = {TABLE_METHODS,     .xClose = close_cursor, .xFilter = filter, .xNext = next,
-                                       .xEof = is_at_end, .xColumn = column,      .xRowid = rowid};
-
-const struct table_shape whiten_rows_table = {
-    .name = "whiten_rows",
-    .methods = &METHODS,
-    .cursor_bytes = sizeof(struct cursor),
-    .declaration =
-        "CREATE TABLE x(rowid INTEGER, vector BLOB, arg_model HIDDEN, arg_table HIDDEN, arg_column HIDDEN)",
-    .first_argument = MODEL,
-    .order_column = ROWID,
-    .arguments = ARGUMENTS};
+const struct table_function whiten_rows_table = {.name = "whiten_rows",
+                                                 .columns = "rowid INTEGER, vector BLOB",
+                                                 .column_count = MODEL,
+                                                 .arguments = ARGUMENTS,
+                                                 .order = {ROWID, 0},
+                                                 .cursor_bytes = sizeof(struct cursor),
+                                                 .filter = filter,
+                                                 .next = next,
+                                                 .is_at_end = is_at_end,
+                                                 .column = column,
+                                                 .rowid = rowid,
+                                                 .clear = clear};

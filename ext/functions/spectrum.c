@@ -5,7 +5,7 @@
 enum { COMPONENT, EIGENVALUE, RATIO, CUMULATIVE, MODEL };
 
 struct cursor {
-  sqlite3_vtab_cursor base;
+  struct table_cursor base;
   struct shared_model *model;
   size_t row;
   double total, cumulative; /* of the eigenvalues; up to this row */
@@ -13,49 +13,42 @@ struct cursor {
 
 static const char *const ARGUMENTS[] = {"model", NULL};
 
-static int close_cursor(sqlite3_vtab_cursor *base) {
-  struct cursor *cursor = (struct cursor *)base;
-  model_release(cursor->model);
-  sqlite3_free(cursor);
-  return SQLITE_OK;
+static void clear(struct table_cursor *base) {
+  model_release(((struct cursor *)base)->model);
 }
 
 static double eigenvalue(const struct cursor *cursor) {
   return cursor->model->whitener.eigenvalues[cursor->row];
 }
 
-static int is_at_end(sqlite3_vtab_cursor *base) {
+static int is_at_end(const struct table_cursor *base) {
   const struct cursor *cursor = (const struct cursor *)base;
   return cursor->row >= cursor->model->whitener.header.d;
 }
 
-static int filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sqlite3_value **argv) {
+static void filter(struct call *call, struct table_cursor *base, sqlite3_value **argv) {
   struct cursor *cursor = (struct cursor *)base;
-  struct call call = table_call(base->pVtab);
-  (void)number, (void)text, (void)argc;
-  model_release(cursor->model);
-  cursor->row = 0;
-  cursor->total = 0;
-  cursor->model = model_argument(&call, argv[0]);
-  if (cursor->model == NULL) return call.failed;
+  table_clear(base);
+  cursor->model = model_argument(call, argv[0]);
+  if (cursor->model == NULL) return;
   const struct whitener *w = &cursor->model->whitener;
   if (w->eigenvalues == NULL) {
-    fail(&call, "model is imported and has no eigenvalues, expected one from whiten_fit or whiten_solve");
-    return call.failed;
+    fail(call, "model is imported and has no eigenvalues, expected one from whiten_fit or whiten_solve");
+    return;
   }
   for (size_t i = 0; i < w->header.d; i++) cursor->total += w->eigenvalues[i];
   cursor->cumulative = eigenvalue(cursor);
-  return SQLITE_OK;
 }
 
-static int next(sqlite3_vtab_cursor *base) {
+static void next(struct call *call, struct table_cursor *base) {
   struct cursor *cursor = (struct cursor *)base;
+  (void)call;
   cursor->row++;
   if (!is_at_end(base)) cursor->cumulative += eigenvalue(cursor);
-  return SQLITE_OK;
 }
 
-static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index) {
+static void column(struct call *call, struct table_cursor *base, sqlite3_context *context, int index) {
+  (void)call;
   const struct cursor *cursor = (const struct cursor *)base;
   switch (index) {
     case COMPONENT: sqlite3_result_int64(context, (sqlite3_int64)cursor->row + 1); break;
@@ -64,24 +57,23 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index
     case CUMULATIVE: sqlite3_result_double(context, cursor->cumulative / cursor->total); break;
     default: break;
   }
-  return SQLITE_OK;
 }
 
-static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
-  *id = (sqlite3_int64)((const struct cursor *)base)->row + 1;
-  return SQLITE_OK;
+static sqlite3_int64 rowid(const struct table_cursor *base) {
+  return (sqlite3_int64)((const struct cursor *)base)->row + 1;
 }
 
-static const sqlite3_module METHODS = {TABLE_METHODS,     .xClose = close_cursor, .xFilter = filter, .xNext = next,
-                                       .xEof = is_at_end, .xColumn = column,      .xRowid = rowid};
-
-const struct table_shape whiten_spectrum_table = {
+const struct table_function whiten_spectrum_table = {
     .name = "whiten_spectrum",
-    .methods = &METHODS,
-    .cursor_bytes = sizeof(struct cursor),
-    .declaration =
-        "CREATE TABLE x(component INTEGER, eigenvalue REAL, ratio REAL, cumulative REAL, arg_model HIDDEN)",
+    .columns = "component INTEGER, eigenvalue REAL, ratio REAL, cumulative REAL",
+    .column_count = MODEL,
+    .arguments = ARGUMENTS,
     .innocuous = 1,
-    .first_argument = MODEL,
-    .order_column = COMPONENT,
-    .arguments = ARGUMENTS};
+    .order = {COMPONENT, 0},
+    .cursor_bytes = sizeof(struct cursor),
+    .filter = filter,
+    .next = next,
+    .is_at_end = is_at_end,
+    .column = column,
+    .rowid = rowid,
+    .clear = clear};

@@ -17,16 +17,13 @@ enum { ROWID, SIMILARITY, TABLE };
 static const char *const ARGUMENTS[] = {"table", "column", "query", "k", NULL};
 
 struct cursor {
-  sqlite3_vtab_cursor base;
+  struct table_cursor base;
   struct topk topk;
   size_t row;
 };
 
-static int close_cursor(sqlite3_vtab_cursor *base) {
-  struct cursor *cursor = (struct cursor *)base;
-  topk_clear(&cursor->topk, &sqlite_memory);
-  sqlite3_free(cursor);
-  return SQLITE_OK;
+static void clear(struct table_cursor *base) {
+  topk_clear(&((struct cursor *)base)->topk, &sqlite_memory);
 }
 
 /* Reads the whole column past the query. */
@@ -53,59 +50,53 @@ static void scan(struct call *call, struct source *source, const struct vector *
   topk_sort(topk);
 }
 
-static int filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sqlite3_value **argv) {
+static void filter(struct call *call, struct table_cursor *base, sqlite3_value **argv) {
   struct cursor *cursor = (struct cursor *)base;
-  struct call call = table_call(base->pVtab);
   struct source source = {0};
   struct vector query = {0};
   int64_t k;
-  (void)number, (void)text, (void)argc;
-  topk_clear(&cursor->topk, &sqlite_memory);
-  cursor->row = 0;
-  if (sqlite3_value_type(argv[2]) == SQLITE_NULL) return SQLITE_OK;
-  if (integer_read(&call, argv[3], "k", 1, &k) || vector_read(&call, argv[2], "query", &query)) return call.failed;
+  table_clear(base);
+  if (sqlite3_value_type(argv[2]) == SQLITE_NULL) return;
+  if (integer_read(call, argv[3], "k", 1, &k) || vector_read(call, argv[2], "query", &query)) return;
   topk_init(&cursor->topk, (size_t)k);
-  if (source_open(&call, ((struct table *)base->pVtab)->db, "table", argv[0], "column", argv[1], &source) == 0)
-    scan(&call, &source, &query, &cursor->topk);
+  if (source_open(call, table_db(base), "table", argv[0], "column", argv[1], &source) == 0)
+    scan(call, &source, &query, &cursor->topk);
   source_close(&source);
   vector_free(&query);
-  return call.failed;
 }
 
-static int is_at_end(sqlite3_vtab_cursor *base) {
+static int is_at_end(const struct table_cursor *base) {
   const struct cursor *cursor = (const struct cursor *)base;
   return cursor->row >= cursor->topk.count;
 }
 
-static int next(sqlite3_vtab_cursor *base) {
+static void next(struct call *call, struct table_cursor *base) {
+  (void)call;
   ((struct cursor *)base)->row++;
-  return SQLITE_OK;
 }
 
-static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index) {
+static void column(struct call *call, struct table_cursor *base, sqlite3_context *context, int index) {
+  (void)call;
   const struct cursor *cursor = (const struct cursor *)base;
   const struct hit *hit = &cursor->topk.hits[cursor->row];
   if (index == ROWID) sqlite3_result_int64(context, hit->rowid);
   if (index == SIMILARITY) sqlite3_result_double(context, hit->similarity);
-  return SQLITE_OK;
 }
 
-static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id) {
+static sqlite3_int64 rowid(const struct table_cursor *base) {
   const struct cursor *cursor = (const struct cursor *)base;
-  *id = cursor->topk.hits[cursor->row].rowid;
-  return SQLITE_OK;
+  return cursor->topk.hits[cursor->row].rowid;
 }
 
-static const sqlite3_module METHODS = {TABLE_METHODS,     .xClose = close_cursor, .xFilter = filter, .xNext = next,
-                                       .xEof = is_at_end, .xColumn = column,      .xRowid = rowid};
-
-const struct table_shape cosine_topk_table = {
-    .name = "cosine_topk",
-    .methods = &METHODS,
-    .cursor_bytes = sizeof(struct cursor),
-    .declaration = "CREATE TABLE x(rowid INTEGER, similarity REAL, arg_table HIDDEN, arg_column HIDDEN, "
-                   "arg_query HIDDEN, arg_k HIDDEN)",
-    .first_argument = TABLE,
-    .order_column = SIMILARITY,
-    .order_desc = 1,
-    .arguments = ARGUMENTS};
+const struct table_function cosine_topk_table = {.name = "cosine_topk",
+                                                 .columns = "rowid INTEGER, similarity REAL",
+                                                 .column_count = TABLE,
+                                                 .arguments = ARGUMENTS,
+                                                 .order = {SIMILARITY, 1},
+                                                 .cursor_bytes = sizeof(struct cursor),
+                                                 .filter = filter,
+                                                 .next = next,
+                                                 .is_at_end = is_at_end,
+                                                 .column = column,
+                                                 .rowid = rowid,
+                                                 .clear = clear};

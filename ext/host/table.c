@@ -3,69 +3,210 @@
 
 #include <string.h>
 
-int table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
-  const struct table_binding *binding = aux;
+#include "host/connection.h"
+
+/* The user data of a module. */
+struct binding_of_table {
+  const struct table_function *function;
+  struct connection *connection;
+};
+
+struct table {
+  sqlite3_vtab base;
+  const struct table_function *function;
+  struct connection *connection;
+  sqlite3 *db;
+};
+
+static const struct table_function *function_of(const sqlite3_vtab_cursor *cursor) {
+  return ((const struct table *)cursor->pVtab)->function;
+}
+
+static struct call call_of_vtab(sqlite3_vtab *vtab) {
+  struct table *table = (struct table *)vtab;
+  return call_of_table(table->function->name, table->connection, &vtab->zErrMsg);
+}
+
+struct call table_call(const struct table_cursor *cursor) {
+  return call_of_vtab(cursor->base.pVtab);
+}
+
+sqlite3 *table_db(const struct table_cursor *cursor) {
+  return ((const struct table *)cursor->base.pVtab)->db;
+}
+
+static int count_arguments(const struct table_function *function) {
+  int count = 0;
+  while (function->arguments[count] != NULL) count++;
+  return count;
+}
+
+static char *declaration(const struct table_function *function) {
+  sqlite3_str *sql = sqlite3_str_new(NULL);
+  sqlite3_str_appendf(sql, "CREATE TABLE x(%s", function->columns);
+  for (int i = 0; function->arguments[i] != NULL; i++)
+    sqlite3_str_appendf(sql, ", arg_%s HIDDEN", function->arguments[i]);
+  sqlite3_str_appendchar(sql, 1, ')');
+  return sqlite3_str_finish(sql);
+}
+
+static int table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab,
+                         char **error) {
+  const struct binding_of_table *binding = aux;
   (void)argc, (void)argv, (void)error;
-  int rc = sqlite3_declare_vtab(db, binding->shape->declaration);
+  char *sql = declaration(binding->function);
+  int rc = sql == NULL ? SQLITE_NOMEM : sqlite3_declare_vtab(db, sql);
+  sqlite3_free(sql);
   if (rc != SQLITE_OK) return rc;
-  sqlite3_vtab_config(db, binding->shape->innocuous ? SQLITE_VTAB_INNOCUOUS : SQLITE_VTAB_DIRECTONLY);
+  sqlite3_vtab_config(db, binding->function->innocuous ? SQLITE_VTAB_INNOCUOUS : SQLITE_VTAB_DIRECTONLY);
   struct table *table = sqlite3_malloc64(sizeof *table);
   if (table == NULL) return SQLITE_NOMEM;
-  *table = (struct table){.shape = binding->shape, .connection = binding->connection, .db = db};
+  *table = (struct table){.function = binding->function, .connection = binding->connection, .db = db};
   *vtab = &table->base;
   return SQLITE_OK;
 }
 
-int table_disconnect(sqlite3_vtab *vtab) {
+static int table_disconnect(sqlite3_vtab *vtab) {
   sqlite3_free(vtab);
   return SQLITE_OK;
 }
 
-int table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **cursor) {
-  uint64_t bytes = ((struct table *)vtab)->shape->cursor_bytes;
+static void fail_missing(struct call *call, const struct table_function *function, int missing) {
+  sqlite3_str *list = sqlite3_str_new(NULL);
+  for (int i = 0; function->arguments[i] != NULL; i++)
+    sqlite3_str_appendf(list, "%s%s", i > 0 ? ", " : "", function->arguments[i]);
+  char *text = sqlite3_str_finish(list);
+  if (text == NULL)
+    fail_nomem(call);
+  else
+    fail(call, "%s is missing, expected %s(%s)", function->arguments[missing], function->name, text);
+  sqlite3_free(text);
+}
+
+/* The arguments are passed to xFilter in order; idxNum has a bit for each that is given. */
+static int table_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
+  const struct table_function *function = ((struct table *)vtab)->function;
+  int count = count_arguments(function), places[TABLE_ARGUMENTS_MAX];
+  memset(places, -1, sizeof places);
+  for (int i = 0; i < info->nConstraint; i++) {
+    int argument = info->aConstraint[i].iColumn - function->column_count;
+    if (argument < 0 || argument >= count || info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+    if (!info->aConstraint[i].usable) return SQLITE_CONSTRAINT;
+    places[argument] = i;
+  }
+  for (int i = 0, index = 0; i < count; i++) {
+    if (places[i] < 0 && i < count - function->optional) {
+      struct call call = call_of_vtab(vtab);
+      fail_missing(&call, function, i);
+      return call.failed;
+    }
+    if (places[i] < 0) continue;
+    info->aConstraintUsage[places[i]].argvIndex = ++index;
+    info->aConstraintUsage[places[i]].omit = 1;
+    info->idxNum |= 1 << i;
+  }
+  info->orderByConsumed = info->nOrderBy == 1 && info->aOrderBy[0].iColumn == function->order.column &&
+                          info->aOrderBy[0].desc == function->order.desc;
+  info->estimatedCost = 1000;
+  info->estimatedRows = 1000;
+  return SQLITE_OK;
+}
+
+static int table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **cursor) {
+  uint64_t bytes = ((struct table *)vtab)->function->cursor_bytes;
   *cursor = sqlite3_malloc64(bytes);
   if (*cursor == NULL) return SQLITE_NOMEM;
   memset(*cursor, 0, bytes);
   return SQLITE_OK;
 }
 
-static int refuse(sqlite3_vtab *vtab, const struct table_shape *shape, int missing) {
-  struct call call = table_call(vtab);
-  sqlite3_str *list = sqlite3_str_new(NULL);
-  for (int i = 0; shape->arguments[i] != NULL; i++)
-    sqlite3_str_appendf(list, "%s%s", i > 0 ? ", " : "", shape->arguments[i]);
-  char *text = sqlite3_str_finish(list);
-  if (text == NULL)
-    fail_nomem(&call);
-  else
-    fail(&call, "%s is missing, expected %s(%s)", shape->arguments[missing], shape->name, text);
-  sqlite3_free(text);
-  return call.failed;
+void table_clear(struct table_cursor *cursor) {
+  const struct table_function *function = function_of(&cursor->base);
+  if (function->clear != NULL) function->clear(cursor);
+  memset((char *)cursor + sizeof *cursor, 0, function->cursor_bytes - sizeof *cursor);
 }
 
-int table_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-  const struct table_shape *shape = ((struct table *)vtab)->shape;
-  unsigned given = 0;
-  int count = 0;
-  while (shape->arguments[count] != NULL) count++;
-  for (int i = 0; i < info->nConstraint; i++) {
-    int argument = info->aConstraint[i].iColumn - shape->first_argument;
-    if (argument < 0 || argument >= count || info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-    if (!info->aConstraint[i].usable) return SQLITE_CONSTRAINT;
-    info->aConstraintUsage[i].argvIndex = argument + 1;
-    info->aConstraintUsage[i].omit = 1;
-    given |= 1u << argument;
+static void forget_arguments(struct table_cursor *cursor) {
+  for (int i = 0; i < TABLE_ARGUMENTS_MAX; i++) {
+    sqlite3_value_free(cursor->arguments[i]);
+    cursor->arguments[i] = NULL;
   }
-  for (int i = 0; i < count; i++)
-    if (!(given >> i & 1)) return refuse(vtab, shape, i);
-  info->orderByConsumed = info->nOrderBy == 1 && info->aOrderBy[0].iColumn == shape->order_column &&
-                          info->aOrderBy[0].desc == shape->order_desc;
-  info->estimatedCost = 1000;
-  info->estimatedRows = 1000;
+}
+
+static int table_close(sqlite3_vtab_cursor *base) {
+  struct table_cursor *cursor = (struct table_cursor *)base;
+  table_clear(cursor);
+  forget_arguments(cursor);
+  sqlite3_free(cursor);
   return SQLITE_OK;
 }
 
-struct call table_call(sqlite3_vtab *vtab) {
-  struct table *table = (struct table *)vtab;
-  return call_of_table(table->shape->name, table->connection, &vtab->zErrMsg);
+static int table_filter(sqlite3_vtab_cursor *base, int given, const char *text, int argc, sqlite3_value **argv) {
+  struct table_cursor *cursor = (struct table_cursor *)base;
+  struct call call = table_call(cursor);
+  sqlite3_value *arguments[TABLE_ARGUMENTS_MAX] = {0};
+  (void)text, (void)argc;
+  forget_arguments(cursor);
+  for (int i = 0, index = 0; i < TABLE_ARGUMENTS_MAX; i++) {
+    if (!(given >> i & 1)) continue;
+    arguments[i] = argv[index++];
+    cursor->arguments[i] = sqlite3_value_dup(arguments[i]);
+    if (cursor->arguments[i] == NULL) return SQLITE_NOMEM;
+  }
+  function_of(base)->filter(&call, cursor, arguments);
+  return call.failed;
+}
+
+static int table_next(sqlite3_vtab_cursor *base) {
+  struct table_cursor *cursor = (struct table_cursor *)base;
+  struct call call = table_call(cursor);
+  function_of(base)->next(&call, cursor);
+  return call.failed;
+}
+
+static int table_eof(sqlite3_vtab_cursor *base) {
+  return function_of(base)->is_at_end((const struct table_cursor *)base);
+}
+
+static int table_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column) {
+  struct table_cursor *cursor = (struct table_cursor *)base;
+  const struct table_function *function = function_of(base);
+  int argument = column - function->column_count;
+  if (argument >= 0) {
+    if (cursor->arguments[argument] != NULL) sqlite3_result_value(context, cursor->arguments[argument]);
+    return SQLITE_OK;
+  }
+  struct call call = table_call(cursor);
+  function->column(&call, cursor, context, column);
+  return call.failed;
+}
+
+static int table_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid) {
+  *rowid = function_of(base)->rowid((const struct table_cursor *)base);
+  return SQLITE_OK;
+}
+
+static const sqlite3_module MODULE = {.xConnect = table_connect,
+                                      .xDisconnect = table_disconnect,
+                                      .xBestIndex = table_best_index,
+                                      .xOpen = table_open,
+                                      .xClose = table_close,
+                                      .xFilter = table_filter,
+                                      .xNext = table_next,
+                                      .xEof = table_eof,
+                                      .xColumn = table_column,
+                                      .xRowid = table_rowid};
+
+static void binding_free(void *p) {
+  struct binding_of_table *binding = p;
+  connection_release(binding->connection);
+  sqlite3_free(binding);
+}
+
+int table_register(sqlite3 *db, const struct table_function *function, struct connection *connection) {
+  struct binding_of_table *binding = sqlite3_malloc64(sizeof *binding);
+  if (binding == NULL) return SQLITE_NOMEM;
+  *binding = (struct binding_of_table){function, connection};
+  connection->references++;
+  return sqlite3_create_module_v2(db, function->name, &MODULE, binding, binding_free);
 }
