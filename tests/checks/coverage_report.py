@@ -73,8 +73,8 @@ def print_uncovered(found, known):
             reason = matches[0]["reason"] if matches else "NO REASON GIVEN"
             print(f"{path}:{number}: {text}\n    {reason}")
             if not matches:
-                wrong.append(f"{path}:{number} is reached by no test, and tests/uncovered.txt does not say why")
-    wrong += [f"tests/uncovered.txt: {e['file']} | {e['text']}: is reached" for e in known if not e["used"]]
+                wrong.append(f"{path}:{number} is reached by no test, and tests/checks/uncovered.txt does not say why")
+    wrong += [f"tests/checks/uncovered.txt: {e['file']} | {e['text']}: is reached" for e in known if not e["used"]]
     return wrong
 
 

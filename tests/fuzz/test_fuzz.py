@@ -33,7 +33,7 @@ def test_targets():
     """Each target has seeds, and the Makefile builds it."""
     sources = {path.stem for path in FUZZ.glob("*.c") if "LLVMFuzzerTestOneInput(const" in path.read_text()}
     assert sources - {"replay"} == set(TARGETS)
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    makefile = (ROOT / "tests" / "checks" / "checks.mk").read_text(encoding="utf-8")
     (line,) = [line for line in makefile.splitlines() if line.startswith("FUZZ ")]
     assert sorted(line.split("=")[1].split()) == TARGETS
 

@@ -121,7 +121,8 @@ def test_only_the_data_lookup_leaves_the_tree():
 
 def test_no_flags_that_change_bits():
     """Same bits everywhere: no -ffast-math, and no -march=native in what is shipped."""
-    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    makefiles = (ROOT / "Makefile", ROOT / "tests" / "checks" / "checks.mk")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in makefiles)
     code = "\n".join(line for line in text.split("\n") if not line.lstrip().startswith("#"))
     assert "-ffast-math" not in code and "-march=native" not in code
     assert "-ffp-contract=off" in code

@@ -1,0 +1,148 @@
+# What checks. `make test` runs what is quick enough for every change, `make check-all` everything in its short form.
+
+UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/*.c))
+FUZZ := vectors models stats options tokens sql
+HEADERS := $(wildcard ext/*.h ext/*/*.h ext/*/*/*.h)
+
+NEEDS_python   = python3 python3-numpy python3-scipy python3-pytest
+NEEDS_unit     = libcmocka-dev
+NEEDS_oracle   = $(NEEDS_python)
+NEEDS_bits     = $(NEEDS_python) clang
+NEEDS_power    = $(NEEDS_python)
+NEEDS_blas     = $(NEEDS_python)
+NEEDS_tsan     = $(NEEDS_test)
+NEEDS_asan     = $(NEEDS_test)
+NEEDS_coverage = $(NEEDS_test) lcov
+NEEDS_fuzz     = clang libclang-rt-dev
+NEEDS_valgrind = libcmocka-dev valgrind
+NEEDS_lint     = $(NEEDS_unit) clang clang-format clang-tidy cppcheck shellcheck
+NEEDS_format   = clang-format
+NEEDS_fresh    = debootstrap
+CHECKERS = $(NEEDS_test) $(NEEDS_bits) $(NEEDS_coverage) $(NEEDS_fuzz) $(NEEDS_valgrind) $(NEEDS_lint) $(NEEDS_fresh)
+
+check-deps: ## install what check-all needs
+	@tests/deps $(sort $(NEEDS) $(CHECKERS))
+
+clients-deps: ## install the clients: Perl, Ruby, PHP, Tcl, Go, Java, Node, and SQLite 3.38
+	@tests/clients/deps
+
+check-all: test lint valgrind asan tsan bits fuzz clients ## every check in its short form; power in its own with 20 kills
+	@$(MAKE) --no-print-directory power KILLS=20
+
+# ---- the programs that the tests run
+
+tested: $(UNIT) $B/oom/oom $(FUZZ:%=$B/replay/%)
+
+$B/cmocka: | $B/requirements
+	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" PKG_CONFIG="$(PKG_CONFIG)" tests/deps --check libcmocka-dev
+	@touch $@
+
+$B/unit/%: tests/unit/%.c $B/libcore.a | $B/cmocka
+	@mkdir -p $(@D)
+	$(call say,CC $<)
+	$Q$(COMPILE) $(LDFLAGS) $(INCLUDES) -MMD -MP -o $@ $< $B/libcore.a -lcmocka -lsqlite3 $(LIBS)
+
+# pthread_create is wrapped, so that it can be made to fail.
+$B/oom/oom: $(wildcard tests/oom/*.c tests/oom/*.h) $B/libcore.a
+	@mkdir -p $(@D)
+	$(call say,CC $(filter tests/%.c,$^))
+	$Q$(COMPILE) $(LDFLAGS) -D_GNU_SOURCE $(INCLUDES) -o $@ $(filter %.c,$^) $B/libcore.a -Wl,--wrap=pthread_create \
+	  -lsqlite3 $(LIBS)
+
+FUZZ_SHARED = tests/fuzz/common.c tests/fuzz/blobs.c
+
+# The targets of fuzzing without libFuzzer: they replay files.
+$(FUZZ:%=$B/replay/%): $B/replay/%: tests/fuzz/%.c $(FUZZ_SHARED) tests/fuzz/replay.c $B/libcore.a $(wildcard tests/fuzz/*.h)
+	@mkdir -p $(@D)
+	$(call say,CC $< to replay)
+	$Q$(COMPILE) $(LDFLAGS) $(INCLUDES) -o $@ $(filter %.c,$^) $B/libcore.a -lsqlite3 $(LIBS)
+
+# ---- parts and long forms of the tests
+
+unit: $(UNIT) ## the tests of the numeric core alone
+	@for t in $^; do $$t || exit 1; done
+
+oracle: all ## the comparison with numpy alone
+	@PYTHON="$(PYTHON)" tests/run tests/oracle
+
+oom: all $B/oom/oom ## fail every allocation of every function; F=pool_mean: of one
+	@WHITEN_SO=./whiten.$(SO) $B/oom/oom $(F)
+
+power: all ## the scripts killed at 200 moments (KILLS=n), full disks, read-only databases
+	@WHITEN_KILLS=$(or $(KILLS),200) PYTHON="$(PYTHON)" tests/run tests/scripts/test_power.py
+
+clients: all ## every client there is, against the sqlite3 shell; the contract on the oldest and the newest SQLite
+	@PYTHON="$(PYTHON)" tests/run tests/clients
+
+blas: all ## the tests that compute, on each of Debian's three builds of OpenBLAS
+	@PYTHON="$(PYTHON)" tests/threads/openblas
+
+# Builds that must give the same bits: gcc and clang, with and without optimisation.
+BITS_BUILDS = $(foreach cc,gcc clang,$(foreach level,0 3,build-$(cc)-O$(level)/whiten.$(SO)))
+build-%/whiten.$(SO): $(CORE) $(FUNCTIONS) $(HEADERS)
+	$(call say,LD $@)
+	@$(MAKE) --no-print-directory -s B=build-$* CC="$(firstword $(subst -O, ,$*))" CFLAGS="-g -O$(lastword $(subst -O, ,$*))" $@
+
+bits: all $(BITS_BUILDS) ## the same bits from gcc and clang, -O0 and -O3, every variant of simd
+	@WHITEN_BUILDS="$(subst $() ,:,$(abspath $(BITS_BUILDS)))" PYTHON="$(PYTHON)" tests/run tests/bits
+
+# Debian: dpkg --add-architecture arm64; then gcc-aarch64-linux-gnu, qemu-user and libcmocka-dev:arm64.
+neon: CC = aarch64-linux-gnu-gcc
+neon: ## the tests of simd on ARM: cross-compiled, run by qemu, their comparisons counted
+	@mkdir -p $B/neon && rm -f $B/neon/*
+	@for t in simd vector; do \
+	  $(COMPILE) --coverage -fprofile-filter-files='tests/unit/.*' -o $B/neon/$$t \
+	    $(wildcard ext/core/simd/*.c) ext/core/vector.c tests/unit/$$t.c -lcmocka -lm && qemu-aarch64 $B/neon/$$t || exit 1; \
+	done
+	@aarch64-linux-gnu-gcov -b -t $B/neon/simd-simd.gcda | \
+	  awk '/^function check_(double|float) / { n += $$4 } END { print n + 0 " comparisons"; exit !n }'
+
+# ---- checkers
+
+tsan: ## threads and fork under ThreadSanitizer
+	@tests/checks/variant build-tsan -fsanitize=thread "-O1 -g"
+	@for t in workers scatter moments join; do build-tsan/build/unit/$$t > build-tsan/unit.log 2>&1 || { cat build-tsan/unit.log; exit 1; }; done
+	@WHITEN_SO="$(abspath build-tsan/whiten.$(SO))" WHITEN_CFLAGS="-O1 -g -fsanitize=thread" CC=gcc PYTHON="$(PYTHON)" tests/run tests/threads
+
+FUZZ_O   := $(patsubst ext/%.c,$B/fuzz/ext/%.o,$(CORE) $(FUNCTIONS))
+SANITIZE  = address,undefined,float-cast-overflow
+SECONDS   = 60
+$(FUZZ_O) $(FUZZ:%=$B/fuzz/%): CC = clang
+$(FUZZ_O) $(FUZZ:%=$B/fuzz/%): CFLAGS = -O1 -g -fno-sanitize-recover=all
+ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
+$B/fuzz/ext/core/simd/avx2.o: COMPILE += -mavx2 -mfma
+$B/fuzz/ext/core/simd/avx512.o: COMPILE += -mavx512f -mavx512dq -mfma
+endif
+
+$(FUZZ_O): $B/fuzz/ext/%.o: ext/%.c | $B/requirements
+	@mkdir -p $(@D)
+	$(call say,CC $< to fuzz)
+	$Q$(COMPILE) -DWHITEN_STATIC -fsanitize=fuzzer-no-link,$(SANITIZE) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$(FUZZ:%=$B/fuzz/%): $B/fuzz/%: tests/fuzz/%.c $(FUZZ_SHARED) $(FUZZ_O) $(wildcard tests/fuzz/*.h)
+	$(call say,CC $< to fuzz)
+	$Q$(COMPILE) -fsanitize=fuzzer,$(SANITIZE) $(INCLUDES) -o $@ $(filter %.c %.o,$^) -lsqlite3 $(LIBS)
+
+fuzz: $(FUZZ:%=$B/fuzz/%) ## fuzz for SECONDS=60 in all, split among the targets; TARGET=models: one of them
+	@tests/fuzz/run $(SECONDS) $(or $(TARGET),$(FUZZ))
+
+asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer; T=pool runs a part
+	@MAKE="$(MAKE)" PYTHON="$(PYTHON)" tests/checks/asan $(if $(T),-k "$(T)")
+
+valgrind: all $(UNIT) ## the unit tests and the SQL of tests/sql and the contract under valgrind
+	@tests/checks/valgrind
+
+coverage: ## lines and branches of ext/ that the tests reach, by file; T=pool for a part of the tests
+	@MAKE="$(MAKE)" PYTHON="$(PYTHON)" tests/checks/coverage $(if $(T),-k "$(T)")
+
+lint: ## the layout, and what gcc, clang, clang-tidy, cppcheck and shellcheck find; it fails if that is anything
+	@MAKE="$(MAKE)" tests/checks/lint
+
+format: ## lay out the C code
+	@tests/checks/lint --format
+
+fresh: ## the two commands of the README in a Debian that has nothing but make; as root
+	@tests/checks/fresh
+
+.PHONY: tested unit oracle oom power clients blas bits neon tsan fuzz asan valgrind coverage lint format fresh \
+        check-all check-deps clients-deps
