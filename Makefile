@@ -35,7 +35,7 @@ COMPILE  = $(CC) $(CPPFLAGS) $(CFLAGS) -std=c11 $(WARNINGS) -fPIC -fvisibility=h
 LINK     = $(CC) $(CFLAGS) -fno-fast-math $(LDFLAGS) $(EXTRA)
 # Asked once, and not before a recipe runs: `make deps all` installs what they describe first.
 INCLUDES = $(eval INCLUDES := $(shell $(PKG_CONFIG) --cflags openblas lapacke sqlite3))$(INCLUDES)
-LIBS     = $(eval LIBS := $(shell $(PKG_CONFIG) --libs openblas lapacke) -lpthread -lm)$(LIBS)
+LIBS     = $(eval LIBS := $(shell $(PKG_CONFIG) --libs openblas lapacke) -lpthread -ldl -lm)$(LIBS)
 
 # A line a file instead of the commands, unless V=1; none with -s.
 Q   = $(if $(filter 1,$V),,@)

@@ -1,9 +1,22 @@
-/* The entry point: registers what the functions' tables list, and stops at the first that fails. */
+/*
+** The entry point: registers what the functions' tables list, and stops at the first that fails.
+**
+** A connection may load the extension again, from wherever: the same version has nothing to do, another one says so.
+** Who is there is asked through SQL, since another copy of the library shares no memory with this one. whiten_version is
+** registered last: where it is, everything is.
+**
+** The library stays in the process, since BLAS has threads of its own that run its code. SQLITE_OK_LOAD_PERMANENTLY, what SQLite
+** offers for that, was rejected: sqlite3_auto_extension(), which takes the entry point of a shared library too, takes it
+** for an error. The library holds itself instead; where the linker has nodelete, that says so from the first moment.
+*/
+#define _GNU_SOURCE
 #include "whiten.h"
 
+#include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/simd/simd.h"
 #include "core/workers.h"
@@ -12,10 +25,19 @@
 
 #ifdef WHITEN_STATIC
 #define LOAD_API(api) (void)(api)
+static void stay_loaded(void) {
+} /* the application does */
 #else
 const sqlite3_api_routines *sqlite3_api = 0;
 #define LOAD_API(api) \
   if (sqlite3_api != (api)) sqlite3_api = (api)
+
+/* A handle of one's own, never closed. Should there be none, there is nothing to be done about it. */
+static void stay_loaded(void) {
+  Dl_info self;
+  if (dladdr(&sqlite3_api, &self) != 0 && self.dli_fname != NULL)
+    (void)dlopen(self.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
 #endif
 
 enum { OLDEST_SQLITE = 3038000 };
@@ -42,23 +64,61 @@ static int register_function(sqlite3 *db, const struct function *f, struct conne
   return SQLITE_OK;
 }
 
+static int register_functions(sqlite3 *db, const struct function *table, struct connection *connection,
+                              const char **name) {
+  int rc = SQLITE_OK;
+  for (const struct function *f = table; rc == SQLITE_OK && f->name != NULL; f++) {
+    *name = f->name;
+    rc = register_function(db, f, connection);
+  }
+  return rc;
+}
+
 static int register_all(sqlite3 *db, struct connection *connection, const char **name) {
+  /* config_functions, which end in whiten_version, stand behind the tables. */
   static const struct function *const FUNCTIONS[] = {embedding_functions, similarity_functions, pool_functions,
                                                      model_functions,     fit_functions,        moments_functions,
-                                                     measure_functions,   config_functions};
+                                                     measure_functions};
   static const struct table_function *const TABLES[] = {&whiten_spectrum_table, &whiten_rows_table,
                                                         &cosine_topk_table, &cosine_join_table};
   int rc = SQLITE_OK;
-  for (size_t t = 0; t < sizeof FUNCTIONS / sizeof *FUNCTIONS; t++)
-    for (const struct function *f = FUNCTIONS[t]; rc == SQLITE_OK && f->name != NULL; f++) {
-      *name = f->name;
-      rc = register_function(db, f, connection);
-    }
+  for (size_t t = 0; rc == SQLITE_OK && t < sizeof FUNCTIONS / sizeof *FUNCTIONS; t++)
+    rc = register_functions(db, FUNCTIONS[t], connection, name);
   for (size_t t = 0; rc == SQLITE_OK && t < sizeof TABLES / sizeof *TABLES; t++) {
     *name = TABLES[t]->name;
     rc = table_register(db, TABLES[t], connection);
   }
-  return rc;
+  return rc == SQLITE_OK ? register_functions(db, config_functions, connection, name) : rc;
+}
+
+/* Whether a row of the statement has this text in its first column; on an error none has. */
+static int has_row(sqlite3_stmt *statement, const char *text) {
+  while (sqlite3_step(statement) == SQLITE_ROW) {
+    const char *found = (const char *)sqlite3_column_text(statement, 0);
+    if (found != NULL && strcmp(found, text) == 0) return 1;
+  }
+  return 0;
+}
+
+/* The version that this connection has loaded, from sqlite3_malloc, or NULL if none has been. Neither statement reads the
+** schema, which the user may not be able to read yet, and neither fails where the function is not: that would go to
+** the host's log, and fail the sqlite3_open() of an automatic extension. */
+static int loaded_version(sqlite3 *db, char **version) {
+  sqlite3_stmt *statement = NULL;
+  *version = NULL;
+  int rc = sqlite3_prepare_v2(db, "PRAGMA function_list", -1, &statement, NULL);
+  int there = rc == SQLITE_OK && has_row(statement, "whiten_version");
+  int ended = sqlite3_finalize(statement);
+  if (rc == SQLITE_NOMEM || ended != SQLITE_OK) return rc == SQLITE_NOMEM ? rc : ended;
+  if (!there) return SQLITE_OK; /* or a host's authorizer does not let us know */
+  rc = sqlite3_prepare_v2(db, "SELECT whiten_version()", -1, &statement, NULL);
+  if (rc != SQLITE_OK) return rc;
+  if (sqlite3_step(statement) == SQLITE_ROW) {
+    *version = sqlite3_mprintf("%s", sqlite3_column_text(statement, 0));
+    if (*version == NULL) rc = SQLITE_NOMEM;
+  }
+  ended = sqlite3_finalize(statement);
+  return rc != SQLITE_OK ? rc : ended;
 }
 
 /* WHITEN_THREADS: 0 when it is not set, -1 when it is no positive integer. */
@@ -77,19 +137,33 @@ static int load_once(const sqlite3_api_routines *api) {
   static int simd_found = -1;
   pthread_mutex_lock(&mutex);
   LOAD_API(api);
-  if (simd_found < 0) simd_found = simd_choose(getenv("WHITEN_KERNEL"));
+  if (simd_found < 0) {
+    stay_loaded();
+    simd_found = simd_choose(getenv("WHITEN_KERNEL"));
+  }
   int found = simd_found;
   pthread_mutex_unlock(&mutex);
   return found;
 }
 
-int sqlite3_whiten_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
-  const char *name = "";
-  int simd_found = load_once(api);
-  if (sqlite3_libversion_number() < OLDEST_SQLITE) {
-    *error = sqlite3_mprintf("whiten: SQLite is %s, expected 3.38 or newer", sqlite3_libversion());
-    return SQLITE_ERROR;
+/* SQLITE_DONE if the connection has this version already. */
+static int check_loaded(sqlite3 *db, char **error) {
+  char *version;
+  int rc = loaded_version(db, &version);
+  if (rc == SQLITE_OK && version != NULL) {
+    rc = strcmp(version, WHITEN_VERSION) == 0 ? SQLITE_DONE : SQLITE_ERROR;
+    if (rc == SQLITE_ERROR)
+      *error = sqlite3_mprintf("whiten: this connection has version %s loaded, expected %s, as this library is",
+                               version, WHITEN_VERSION);
+  } else if (rc != SQLITE_OK && rc != SQLITE_NOMEM) {
+    *error = sqlite3_mprintf("whiten: cannot see what is loaded: %s", sqlite3_errmsg(db));
   }
+  sqlite3_free(version);
+  return rc;
+}
+
+/* What the environment asks for; an error if that is not to be had. */
+static int read_environment(int simd_found, int *cores, char **error) {
   if (!simd_found) {
     *error = sqlite3_mprintf(
         "whiten: WHITEN_KERNEL is '%s', expected 'portable', or 'avx2', 'avx512' or 'neon' where "
@@ -97,17 +171,31 @@ int sqlite3_whiten_init(sqlite3 *db, char **error, const sqlite3_api_routines *a
         getenv("WHITEN_KERNEL"));
     return SQLITE_ERROR;
   }
-  int cores = threads_asked_for();
-  if (cores < 0) {
+  int asked_for = threads_asked_for();
+  if (asked_for < 0) {
     *error = sqlite3_mprintf("whiten: WHITEN_THREADS is '%s', expected a positive integer",
                              getenv("WHITEN_THREADS"));
     return SQLITE_ERROR;
   }
-  cores = workers_cores(cores);
+  *cores = workers_cores(asked_for);
+  return SQLITE_OK;
+}
+
+int sqlite3_whiten_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
+  const char *name = "";
+  int cores, simd_found = load_once(api);
+  if (sqlite3_libversion_number() < OLDEST_SQLITE) {
+    *error = sqlite3_mprintf("whiten: SQLite is %s, expected 3.38 or newer", sqlite3_libversion());
+    return SQLITE_ERROR;
+  }
+  int rc = check_loaded(db, error);
+  if (rc != SQLITE_OK) return rc == SQLITE_DONE ? SQLITE_OK : rc;
+  rc = read_environment(simd_found, &cores, error);
+  if (rc != SQLITE_OK) return rc;
   struct connection *connection = connection_create();
   if (connection == NULL) return SQLITE_NOMEM;
   connection->cores = cores;
-  int rc = register_all(db, connection, &name);
+  rc = register_all(db, connection, &name);
   connection_release(connection);
   if (rc != SQLITE_OK && rc != SQLITE_NOMEM)
     *error = sqlite3_mprintf("whiten: cannot register %s: %s", name, sqlite3_errmsg(db));

@@ -30,10 +30,11 @@ static void whiten_config(sqlite3_context *context, int argc, sqlite3_value **ar
 }
 
 const struct function config_functions[] = {
-    {.name = "whiten_version", .min_args = 0, .max_args = 0, .flags = FUNCTION_PURE, .call = whiten_version},
     {.name = "whiten_config",
      .min_args = 0,
      .max_args = 0,
      .flags = SQLITE_UTF8 | SQLITE_INNOCUOUS | SQLITE_RESULT_SUBTYPE,
      .call = whiten_config},
+    /* The last of all that are registered: see init.c. */
+    {.name = "whiten_version", .min_args = 0, .max_args = 0, .flags = FUNCTION_PURE, .call = whiten_version},
     {.name = NULL}};
