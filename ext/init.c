@@ -194,7 +194,7 @@ int sqlite3_whiten_init(sqlite3 *db, char **error, const sqlite3_api_routines *a
   if (rc != SQLITE_OK) return rc;
   struct connection *connection = connection_create();
   if (connection == NULL) return SQLITE_NOMEM;
-  connection->cores = cores;
+  connection->cores = connection->most_cores = cores;
   rc = register_all(db, connection, &name);
   connection_release(connection);
   if (rc != SQLITE_OK && rc != SQLITE_NOMEM)

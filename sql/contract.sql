@@ -608,9 +608,25 @@ SELECT pearson(1, x'00');
 SELECT whiten_version() GLOB '[0-9]*.[0-9]*.[0-9]*';
 --> 1
 
--- whiten_config(): JSON with sqlite, blas (versions), kernel (the variant in use), threads, and models:
---   cached, and parsed, how often this connection has read a model in full.
+-- whiten_config([name [, value]]): without arguments JSON with sqlite, blas (versions), kernel (the variant in use),
+--   threads, and models: cached, and parsed, how often this connection has read a model in full. 'threads' is the one
+--   name there is: how many threads fits, whiten_rows and cosine_join of this connection may use; with a value, 1 to 64, it is
+--   set, but to no more than WHITEN_THREADS and the machine allow, which is what NULL goes back to. Returns what it is
+--   now. Setting is for top-level SQL alone.
 SELECT json_type(c, '$.sqlite'), json_type(c, '$.blas'), json_type(c, '$.kernel'), json_type(c, '$.threads'),
   json_type(c, '$.models.parsed')
   FROM (SELECT whiten_config() AS c);
 --> 'text' | 'text' | 'text' | 'integer' | 'integer'
+SELECT whiten_config('threads', 1), whiten_config('threads'), whiten_config() ->> 'threads';
+--> 1 | 1 | 1
+SELECT whiten_config('threads', NULL) = whiten_config('threads', 64), whiten_config(NULL), whiten_config(NULL, 1);
+--> 1 | NULL | NULL
+SELECT whiten_config('threads', 0);
+--> error: whiten_config: threads is 0, expected at least 1
+SELECT whiten_config('threads', 65);
+--> error: whiten_config: threads is 65, expected 1 to 64, or NULL for as many as there may be
+SELECT whiten_config('kernel');
+--> error: whiten_config: name is 'kernel', expected 'threads'
+CREATE VIEW whiten_config_view AS SELECT whiten_config('threads', 1) AS threads;
+SELECT threads FROM whiten_config_view;
+--> error: unsafe use of whiten_config()

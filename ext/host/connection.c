@@ -21,7 +21,7 @@ void model_release(struct shared_model *model) {
 
 struct connection *connection_create(void) {
   struct connection *connection = sqlite3_malloc64(sizeof *connection);
-  if (connection != NULL) *connection = (struct connection){.references = 1, .cores = 1};
+  if (connection != NULL) *connection = (struct connection){.references = 1, .cores = 1, .most_cores = 1};
   return connection;
 }
 

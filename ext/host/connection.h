@@ -28,7 +28,8 @@ struct connection {
   int references;
   struct shared_model *cached[MODELS_CACHED]; /* the most recently used first */
   int64_t parsed;                             /* models parsed in full so far */
-  int cores;                                  /* that table-valued functions may use */
+  int cores;      /* that a fit or a table-valued function may use: whiten_config('threads') */
+  int most_cores; /* what WHITEN_THREADS and the machine allow, and the default */
 };
 
 struct connection *connection_create(void);

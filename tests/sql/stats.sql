@@ -34,3 +34,4 @@ SELECT isotropy(value) FROM json_each('[[1],[2],[3]]');
 SELECT whiten_version() GLOB '[0-9]*.[0-9]*.[0-9]*', json_valid(whiten_config()),
   whiten_config() ->> 'sqlite' = sqlite_version(),
   (whiten_config() ->> 'threads') > 0;
+SELECT whiten_config('threads', 1), whiten_config() ->> 'threads', whiten_config('threads', NULL) >= 1;

@@ -6,6 +6,7 @@ Debian has.
 """
 
 import os
+import re
 import shlex
 import subprocess
 
@@ -60,6 +61,16 @@ def test_threads_that_have_threads(run):
     assert run("parallel", threads, WHITEN_THREADS="2", WHITEN_KERNEL="portable").endswith(
         ": 0 differences\n"
     )
+
+
+@pytest.mark.skipif(THREAD_SANITIZER, reason="it has a pthread_create of its own")
+@pytest.mark.parametrize("cap", [None, 3])
+def test_no_more_threads_than_whiten_config_says(run, cap):
+    """On a machine that is made to have 8 cores, of which WHITEN_THREADS leaves 3; or as many as a quota leaves."""
+    environment = {"WHITEN_THREADS": str(cap)} if cap else {}
+    said = run("bounded", statements=False, **environment)
+    most = int(re.fullmatch(r"up to (\d) threads: 0 wrong\n", said).group(1))
+    assert most == cap if cap else 1 <= most <= 8
 
 
 @pytest.mark.skipif(
