@@ -1,67 +1,52 @@
 /*
-** The k most similar of many rows for each of many queries, in one pass over the rows.
+** The k most similar of many rows for each of many queries, batch by batch: queries for one batch, all rows past them,
+** then the next. products.h finds the candidates; what may be among the k best is compared exactly, so similarities are
+** cosine's own bits and ties are what they seem.
 **
-** A block of rows is multiplied with all queries at once (the blocked transform of core/simd/simd.h, the queries, divided by
-** their norms, as its columns): that finds the candidates. Whatever may be among the k best, given a bound of the
-** rounding error, is then compared exactly, so similarities are cosine's own bits and ties are what they seem.
-** Queries are dealt out to the workers in chunks: each has its own heaps, so nothing is shared, and the result does not
-** depend on threads or blocks.
-**
-** Memory: 8 d bytes for a query, 16 k for its hits, and a block.
+** Memory: that of products.h, whatever the number of queries, and up to 16 k + 64 bytes for the hits of each query.
 */
 #ifndef WHITEN_CORE_JOIN_H
 #define WHITEN_CORE_JOIN_H
 
-#include "core/base.h"
+#include "core/products.h"
 #include "core/topk.h"
-#include "core/vector.h"
-#include "core/workers.h"
-
-/* Most rows of a block; and most multiplications in one, so that a query can be interrupted in good time. */
-#define JOIN_ROWS 256
-#define JOIN_WORK 2e9
 
 /* One query. */
 struct join_query {
   int64_t rowid;
-  double square;
   struct topk topk;
 };
 
-/* A block of rows on its way: filled by join_add while the other is under way. */
-struct join_block {
-  size_t count;
-  int64_t rowid[JOIN_ROWS];
-  float norm[JOIN_ROWS]; /* 0 for a row whose products with the queries could leave float32 */
-  float *rows;           /* row-major */
-};
-
-/* Zeroed = empty; owned: every pointer. */
+/* Zeroed = empty, and without hits; owned: every pointer. */
 struct join {
   const struct memory *mem;
-  size_t dim, k, count, capacity; /* of the queries */
-  struct join_query *queries;
-  float *vectors; /* count x dim, as given */
-  float *panels;  /* chunk by chunk: packed, divided by their norms */
-  void *panels_block;
-  size_t chunk, chunks; /* queries of a chunk; how many there are */
-  float *products;      /* a buffer of JOIN_ROWS x chunk for each chunk that can be under way */
-  struct join_block blocks[2];
-  size_t block_rows; /* rows of a block: JOIN_ROWS, fewer if there are very many queries */
-  int filling;
-  struct workers workers;
+  size_t k, count, limit;      /* queries of all batches that have started; of a full batch */
+  struct join_query **batches; /* all but the last one full */
+  size_t batch_count;
+  struct products products;
 };
 
-void join_init(struct join *j, size_t dim, size_t k, const struct memory *mem);
+void join_init(struct join *j, size_t dim, size_t k, int cores, const struct memory *mem);
 void join_clear(struct join *j);
 
-/* A query of dim elements, neither zero nor with an element that is not finite, and its vector_square. STATUS_NOMEM. */
-enum status join_add_query(struct join *j, int64_t rowid, const void *v, double square);
-/* When all queries are in: makes panels and starts the workers. STATUS_NOMEM. */
-enum status join_start(struct join *j, int cores);
-/* A row of dim elements. STATUS_NOT_FINITE, STATUS_NOMEM; a zero vector is passed over. */
+/* A query of dim elements for the batch, which is not full. One that is zero is passed over. STATUS_NOT_FINITE,
+** STATUS_NOMEM. */
+enum status join_add_query(struct join *j, int64_t rowid, const void *v);
+/* Whether the batch is; a zeroed struct's is empty. */
+int join_is_full(const struct join *j);
+int join_is_empty(const struct join *j);
+/* When the batch, of at least one query, is complete. STATUS_NOMEM. */
+enum status join_start(struct join *j);
+/* A row of dim elements for the batch. STATUS_NOT_FINITE, STATUS_NOMEM; a zero vector is passed over. */
 enum status join_add(struct join *j, int64_t rowid, const void *v);
-/* When all rows are in: sorts the hits. STATUS_NOMEM. Nothing may be added then. */
+/* When all rows have passed: sorts the hits; another batch may follow. STATUS_NOMEM. */
 enum status join_finish(struct join *j);
+/* When there are no more batches: lets go of all but the hits. */
+void join_end(struct join *j);
+
+/* How many queries there were; the rowid of one; a hit of one, the best first, or NULL behind the last. */
+size_t join_count(const struct join *j);
+int64_t join_rowid(const struct join *j, size_t query);
+const struct hit *join_hit(const struct join *j, size_t query, size_t place);
 
 #endif

@@ -43,16 +43,22 @@ static void *run(void *p) {
 }
 
 void workers_init(struct workers *w, int cores) {
-  sigset_t all, before;
   memset(w, 0, sizeof *w);
   pthread_mutex_init(&w->mutex, NULL);
   pthread_cond_init(&w->work, NULL);
   pthread_cond_init(&w->done, NULL);
   for (size_t i = 0; i <= WORKERS_MAX; i++) w->running[i] = SIZE_MAX;
+  w->cores = cores <= WORKERS_MAX ? cores : WORKERS_MAX + 1;
   w->initialized = 1;
+}
+
+/* Threads for so many jobs that nobody has finished. If the system gives fewer now, later ones are asked for again. */
+static void start_threads(struct workers *w, size_t jobs) {
+  sigset_t all, before;
+  if ((size_t)w->threads + 1 >= jobs || w->threads + 1 >= w->cores) return;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  while (w->threads < cores - 1 && w->threads < WORKERS_MAX) {
+  while ((size_t)w->threads + 1 < jobs && w->threads + 1 < w->cores) {
     if (pthread_create(&w->thread[w->threads], NULL, run, w) != 0) break;
     w->threads++;
   }
@@ -67,13 +73,15 @@ void workers_submit(struct workers *w, workers_job job, void *argument, size_t c
   w->next = w->finished = 0;
   pthread_cond_broadcast(&w->work);
   pthread_mutex_unlock(&w->mutex);
+  start_threads(w, count);
 }
 
 void workers_add(struct workers *w) {
   pthread_mutex_lock(&w->mutex);
-  w->count++;
+  size_t jobs = ++w->count - w->finished;
   pthread_cond_signal(&w->work);
   pthread_mutex_unlock(&w->mutex);
+  start_threads(w, jobs);
 }
 
 /* The caller lends a hand, or sleeps until another thread has finished a job; the mutex is held before and after. */

@@ -16,7 +16,7 @@ typedef void (*workers_job)(void *argument, size_t index);
 
 /* A zeroed struct is empty. */
 struct workers {
-  int initialized, threads, stop;
+  int initialized, cores, threads, stop;
   pthread_mutex_t mutex;
   pthread_cond_t work, done;
   pthread_t thread[WORKERS_MAX];
@@ -31,7 +31,8 @@ struct workers {
 /* Cores that this process may use, at most `cap` if that is positive. */
 int workers_cores(int cap);
 
-/* Starts cores - 1 threads, or as many as the system gives: the caller is one more. They take no signals. */
+/* For up to cores - 1 threads, or as many as the system gives: the caller is one more. They start when there are jobs for
+** them besides the caller's one, and take no signals. */
 void workers_init(struct workers *w, int cores);
 /* Lets go of jobs that nobody has begun, waits for the others, and joins the threads. */
 void workers_clear(struct workers *w);

@@ -5,8 +5,6 @@
 */
 #include "core/join.h"
 
-#include <math.h>
-
 #include "host/connection.h"
 #include "host/source.h"
 #include "host/table.h"
@@ -18,7 +16,7 @@ static const char *const ARGUMENTS[] = {"table", "column", "queries_table", "que
 struct cursor {
   struct table_cursor base;
   struct join join;
-  size_t query, hit;
+  size_t query, hit, row;
 };
 
 static void clear(struct table_cursor *base) {
@@ -33,20 +31,17 @@ static void fail_row(struct call *call, enum status rc, const char *argument, co
   if (rc != STATUS_NOT_FINITE || !fail_not_finite(call, argument, v->dim, v->data)) fail_status(call, rc);
 }
 
-/* dim is 0, and receives the queries' dimension; it stays 0 if there are none. */
-static void read_queries(struct call *call, struct source *source, struct join *join, size_t *dim) {
+/* Reads a batch of queries; whether there are any. The first query of all gives the dimension, which was 0. */
+static int read_queries(struct call *call, struct source *source, struct join *join, size_t k, size_t *dim) {
   struct vector v;
-  while (source_next(call, source, dim, &v)) {
+  while (!join_is_full(join) && source_next(call, source, dim, &v)) {
     if (v.data == NULL) continue;
-    join->dim = *dim;
-    double square = vector_square(v.dim, v.data);
-    if (isnan(square))
-      fail_row(call, STATUS_NOT_FINITE, "queries_column", source, &v);
-    else if (square > 0)
-      fail_row(call, join_add_query(join, source->rowid, v.data, square), "queries_column", source, &v);
+    if (join->mem == NULL) join_init(join, v.dim, k, call->connection->cores, &sqlite_memory);
+    fail_row(call, join_add_query(join, source->rowid, v.data), "queries_column", source, &v);
     vector_free(&v);
-    if (call->failed) return;
+    if (call->failed) return 0;
   }
+  return !call->failed && !join_is_empty(join);
 }
 
 static void read_rows(struct call *call, struct source *source, struct join *join, size_t dim) {
@@ -59,24 +54,27 @@ static void read_rows(struct call *call, struct source *source, struct join *joi
   }
 }
 
-static void run(struct call *call, sqlite3 *db, struct join *join, sqlite3_value **argv) {
+static void run(struct call *call, sqlite3 *db, struct join *join, size_t k, sqlite3_value **argv) {
   struct source rows = {0}, queries = {0};
   size_t dim = 0;
-  enum status rc = STATUS_OK;
   if (source_open(call, db, "table", argv[0], "column", argv[1], &rows) == 0 &&
       source_open(call, db, "queries_table", argv[2], "queries_column", argv[3], &queries) == 0)
-    read_queries(call, &queries, join, &dim);
-  if (!call->failed) rc = join_start(join, call->connection->cores);
-  if (!call->failed && rc == STATUS_OK) read_rows(call, &rows, join, dim);
-  if (!call->failed && rc == STATUS_OK) rc = join_finish(join);
-  if (rc) fail_status(call, rc);
+    while (!call->failed && read_queries(call, &queries, join, k, &dim)) {
+      enum status rc = join_start(join);
+      if (rc == STATUS_OK) read_rows(call, &rows, join, dim);
+      if (rc == STATUS_OK && !call->failed) rc = join_finish(join);
+      if (rc) fail_status(call, rc);
+      source_rewind(&rows);
+    }
+  join_end(join);
   source_close(&rows);
   source_close(&queries);
 }
 
 /* The next hit, if this query has no more. */
 static void skip_empty(struct cursor *cursor) {
-  while (cursor->query < cursor->join.count && cursor->hit >= cursor->join.queries[cursor->query].topk.count) {
+  while (cursor->query < join_count(&cursor->join) &&
+         join_hit(&cursor->join, cursor->query, cursor->hit) == NULL) {
     cursor->query++;
     cursor->hit = 0;
   }
@@ -87,8 +85,7 @@ static void filter(struct call *call, struct table_cursor *base, sqlite3_value *
   int64_t k;
   table_clear(base);
   if (integer_read(call, argv[4], "k", 1, &k)) return;
-  join_init(&cursor->join, 0, (size_t)k, &sqlite_memory);
-  run(call, table_db(base), &cursor->join, argv);
+  run(call, table_db(base), &cursor->join, (size_t)k, argv);
   if (call->failed)
     join_clear(&cursor->join);
   else
@@ -97,29 +94,29 @@ static void filter(struct call *call, struct table_cursor *base, sqlite3_value *
 
 static int is_at_end(const struct table_cursor *base) {
   const struct cursor *cursor = (const struct cursor *)base;
-  return cursor->query >= cursor->join.count;
+  return cursor->query >= join_count(&cursor->join);
 }
 
 static void next(struct call *call, struct table_cursor *base) {
   struct cursor *cursor = (struct cursor *)base;
   (void)call;
   cursor->hit++;
+  cursor->row++;
   skip_empty(cursor);
 }
 
 static void column(struct call *call, struct table_cursor *base, sqlite3_context *context, int index) {
   (void)call;
   const struct cursor *cursor = (const struct cursor *)base;
-  const struct join_query *query = &cursor->join.queries[cursor->query];
-  const struct hit *hit = &query->topk.hits[cursor->hit];
-  if (index == QUERY_ROWID) sqlite3_result_int64(context, query->rowid);
+  const struct hit *hit = join_hit(&cursor->join, cursor->query, cursor->hit);
+  if (index == QUERY_ROWID) sqlite3_result_int64(context, join_rowid(&cursor->join, cursor->query));
   if (index == ROWID) sqlite3_result_int64(context, hit->rowid);
   if (index == SIMILARITY) sqlite3_result_double(context, hit->similarity);
 }
 
 static sqlite3_int64 rowid(const struct table_cursor *base) {
   const struct cursor *cursor = (const struct cursor *)base;
-  return (sqlite3_int64)(cursor->query * cursor->join.k + cursor->hit);
+  return (sqlite3_int64)cursor->row;
 }
 
 const struct table_function cosine_join_table = {.name = "cosine_join",

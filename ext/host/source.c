@@ -147,9 +147,16 @@ void source_close(struct source *source) {
   *source = (struct source){0};
 }
 
+void source_rewind(struct source *source) {
+  source->at_end = 0;
+  sqlite3_reset(source->statement); /* its code is the last step's, which source_next has told of */
+}
+
 int source_next(struct call *call, struct source *source, size_t *dim, struct vector *v) {
   *v = (struct vector){0};
+  if (source->at_end) return 0;
   int rc = sqlite3_step(source->statement);
+  source->at_end = rc != SQLITE_ROW;
   if (rc == SQLITE_DONE) return 0;
   if (rc != SQLITE_ROW) {
     fail_sqlite(call, rc, source->db);

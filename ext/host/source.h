@@ -16,12 +16,15 @@ struct source {
   sqlite3_stmt *statement;
   const char *column_argument; /* what messages call the column */
   int64_t rowid;               /* of the row that source_next read */
+  int at_end;                  /* a step more would start again */
 };
 
 /* `table` and `column` are the arguments so named in messages (table_argument ...). 0 on success. */
 int source_open(struct call *call, sqlite3 *db, const char *table_argument, sqlite3_value *table,
                 const char *column_argument, sqlite3_value *column, struct source *source);
 void source_close(struct source *source);
+/* Before the first row again. */
+void source_rewind(struct source *source);
 
 /*
 ** The next row: 1 if there is one, 0 at the end or after an error. v->data is NULL where the column is; else the vector

@@ -40,7 +40,7 @@ static int better_first(const void *a, const void *b) {
   return (x->rowid > y->rowid) - (x->rowid < y->rowid);
 }
 
-static void check_query(const struct join_query *query, const float *v, size_t dim, size_t k, size_t count) {
+static void check_query(const struct join *j, size_t query, const float *v, size_t dim, size_t k, size_t count) {
   struct hit all[ROWS];
   size_t n = 0;
   for (size_t i = 0; i < count; i++) {
@@ -49,19 +49,20 @@ static void check_query(const struct join_query *query, const float *v, size_t d
   }
   qsort(all, n, sizeof *all, better_first);
   if (n > k) n = k;
-  assert_int_equal(query->topk.count, n);
+  assert_null(join_hit(j, query, n));
   for (size_t i = 0; i < n; i++) {
-    assert_same_double(query->topk.hits[i].similarity, all[i].similarity);
-    assert_int_equal(query->topk.hits[i].rowid, all[i].rowid);
+    const struct hit *hit = join_hit(j, query, i);
+    assert_non_null(hit);
+    assert_same_double(hit->similarity, all[i].similarity);
+    assert_int_equal(hit->rowid, all[i].rowid);
   }
 }
 
 static enum status run(struct join *j, size_t dim, size_t k, size_t query_count, size_t row_count, int cores) {
   enum status rc = STATUS_OK;
-  join_init(j, dim, k, &faulty_memory);
-  for (size_t q = 0; rc == STATUS_OK && q < query_count; q++)
-    rc = join_add_query(j, (int64_t)q * 3, queries[q], vector_square(dim, queries[q]));
-  if (rc == STATUS_OK) rc = join_start(j, cores);
+  join_init(j, dim, k, cores, &faulty_memory);
+  for (size_t q = 0; rc == STATUS_OK && q < query_count; q++) rc = join_add_query(j, (int64_t)q * 3, queries[q]);
+  if (rc == STATUS_OK) rc = join_start(j);
   for (size_t i = 0; rc == STATUS_OK && i < row_count; i++) rc = join_add(j, rowids[i], rows[i]);
   return rc == STATUS_OK ? join_finish(j) : rc;
 }
@@ -69,10 +70,11 @@ static enum status run(struct join *j, size_t dim, size_t k, size_t query_count,
 static void check_join(size_t dim, size_t k, size_t query_count, size_t row_count, int cores) {
   struct join j;
   assert_int_equal(run(&j, dim, k, query_count, row_count, cores), STATUS_OK);
-  assert_int_equal(j.count, query_count);
+  join_end(&j);
+  assert_int_equal(join_count(&j), query_count);
   for (size_t q = 0; q < query_count; q++) {
-    assert_int_equal(j.queries[q].rowid, q * 3);
-    check_query(&j.queries[q], queries[q], dim, k, row_count);
+    assert_int_equal(join_rowid(&j, q), q * 3);
+    check_query(&j, q, queries[q], dim, k, row_count);
   }
   join_clear(&j);
   join_clear(&j); /* harmless twice */
@@ -102,9 +104,16 @@ TEST(join_of_near_duplicates) {
 }
 
 TEST(join_without_queries) {
-  struct random r = {random_seed() + 2};
-  fill(&r, 5);
-  check_join(5, 3, 0, ROWS, 2);
+  struct join j = {0};
+  float zero[5] = {0};
+  assert_true(join_is_empty(&j));
+  assert_false(join_is_full(&j));
+  assert_int_equal(join_count(&j), 0);
+  join_init(&j, 5, 3, 2, &faulty_memory);
+  assert_int_equal(join_add_query(&j, 1, zero), STATUS_OK);
+  assert_true(join_is_empty(&j));
+  assert_int_equal(join_count(&j), 0);
+  join_clear(&j);
 }
 
 TEST(join_not_finite) {
@@ -114,11 +123,10 @@ TEST(join_not_finite) {
   for (size_t b = 0; b < COUNT(BAD); b++) {
     struct join j;
     float v[3] = {1, float_of(BAD[b]), 1};
-    assert_int_equal(run(&j, 3, 2, 4, 10, 2), STATUS_OK);
-    join_clear(&j);
-    join_init(&j, 3, 2, &faulty_memory);
-    assert_int_equal(join_add_query(&j, 1, queries[0], vector_square(3, queries[0])), STATUS_OK);
-    assert_int_equal(join_start(&j, 2), STATUS_OK);
+    join_init(&j, 3, 2, 2, &faulty_memory);
+    assert_int_equal(join_add_query(&j, 2, v), STATUS_NOT_FINITE);
+    assert_int_equal(join_add_query(&j, 1, queries[0]), STATUS_OK);
+    assert_int_equal(join_start(&j), STATUS_OK);
     assert_int_equal(join_add(&j, 1, v), STATUS_NOT_FINITE);
     join_clear(&j);
   }
@@ -131,10 +139,9 @@ TEST(join_abandoned) {
   fill(&r, 20);
   for (size_t n = 0; n < ROWS; n += is_quick() ? 300 : 100) {
     struct join j;
-    join_init(&j, 20, 3, &faulty_memory);
-    for (size_t q = 0; q < 100; q++)
-      assert_int_equal(join_add_query(&j, 1, queries[q], vector_square(20, queries[q])), STATUS_OK);
-    assert_int_equal(join_start(&j, 3), STATUS_OK);
+    join_init(&j, 20, 3, 3, &faulty_memory);
+    for (size_t q = 0; q < 100; q++) assert_int_equal(join_add_query(&j, 1, queries[q]), STATUS_OK);
+    assert_int_equal(join_start(&j), STATUS_OK);
     for (size_t i = 0; i < n; i++) assert_int_equal(join_add(&j, rowids[i], rows[i]), STATUS_OK);
     join_clear(&j);
     assert_int_equal(faulty.live, 0);
@@ -154,36 +161,45 @@ TEST(join_out_of_memory) {
   assert_in_range(faulty_exhaust(join_once), 10, 100);
 }
 
-/* So many queries of so many dimensions that a block has fewer rows. */
-TEST(join_of_small_blocks) {
-  enum { D = 16384, Q = 500, N = 200 };
+/* More queries than a batch takes. Query q points along axis q, row i along axis 4 i. */
+TEST(join_of_batches) {
+  enum { D = 16384, N = 300 };
   struct join j = {0};
   if (is_quick()) return;
   float *v = calloc(D, sizeof *v);
-  join_init(&j, D, 1, &faulty_memory);
-  for (int64_t q = 0; q < Q; q++) {
-    v[q] = 1;
-    assert_int_equal(join_add_query(&j, q, v, 1), STATUS_OK);
-    v[q] = 0;
+  size_t count = 0, batches = 0, total = 2 * (PRODUCTS_ELEMENTS / D) + 10;
+  join_init(&j, D, 1, 2, &faulty_memory);
+  while (count < total) {
+    for (; count < total && !join_is_full(&j); count++) {
+      v[count] = 1;
+      assert_int_equal(join_add_query(&j, (int64_t)count, v), STATUS_OK);
+      v[count] = 0;
+    }
+    assert_int_equal(join_start(&j), STATUS_OK);
+    for (int64_t i = 0; i < N; i++) {
+      v[4 * i] = 3;
+      assert_int_equal(join_add(&j, i, v), STATUS_OK);
+      v[4 * i] = 0;
+    }
+    assert_int_equal(join_finish(&j), STATUS_OK);
+    batches++;
   }
-  assert_int_equal(join_start(&j, 2), STATUS_OK);
-  assert_int_equal(j.block_rows, JOIN_ROWS / 2);
-  for (int64_t i = 0; i < N; i++) {
-    v[2 * i] = 3;
-    assert_int_equal(join_add(&j, i, v), STATUS_OK);
-    v[2 * i] = 0;
-  }
-  assert_int_equal(join_finish(&j), STATUS_OK);
-  for (size_t q = 0; q < Q; q++) { /* row q / 2 points the same way, and all others are at a right angle */
-    const struct hit *hit = &j.queries[q].topk.hits[0];
-    int is_found = q % 2 == 0 && q / 2 < N;
-    assert_int_equal(hit->rowid, is_found ? q / 2 : 0);
+  join_end(&j);
+  assert_int_equal(batches, 3);
+  assert_int_equal(join_count(&j), total);
+  for (size_t q = 0; q < total; q++) {
+    const struct hit *hit = join_hit(&j, q, 0);
+    int is_found = q % 4 == 0 && q / 4 < N;
+    assert_int_equal(join_rowid(&j, q), q);
+    assert_int_equal(hit->rowid, is_found ? q / 4 : 0);
     assert_same_double(hit->similarity, is_found ? 1 : 0);
+    assert_null(join_hit(&j, q, 1));
   }
   free(v);
   join_clear(&j);
+  assert_int_equal(faulty.live, 0);
 }
 
-UNIT_MAIN(faulty_test(join_of_small_blocks), faulty_test(join_against_all_pairs),
-          faulty_test(join_of_near_duplicates), faulty_test(join_without_queries), faulty_test(join_not_finite),
-          faulty_test(join_abandoned), faulty_test(join_out_of_memory))
+UNIT_MAIN(faulty_test(join_of_batches), faulty_test(join_against_all_pairs), faulty_test(join_of_near_duplicates),
+          faulty_test(join_without_queries), faulty_test(join_not_finite), faulty_test(join_abandoned),
+          faulty_test(join_out_of_memory))
