@@ -537,8 +537,8 @@ SELECT * FROM cosine_topk('doc', 'v', '[1,2,3]', 1);
 --> error: cosine_topk: rowid 1: column has 2 elements, expected 3
 
 -- cosine_join(table, column, queries_table, queries_column, k): a table of query_rowid, rowid and similarity:
---   for every row of the second table what cosine_topk finds in the first one, in one pass; queries that are
---   NULL or zero vectors find nothing.
+--   for every row of the second table what cosine_topk finds in the first one, which is read once for every 2^23 / d
+--   queries; queries that are NULL or zero vectors find nothing.
 CREATE TABLE doc(id INTEGER PRIMARY KEY, v BLOB);
 INSERT INTO doc VALUES (1, '[0,1]'), (2, '[1,1]'), (3, '[0,0]'), (4, NULL), (5, '[5,0]');
 CREATE TABLE query(id INTEGER PRIMARY KEY, v BLOB);

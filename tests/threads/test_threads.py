@@ -32,8 +32,8 @@ def run(folder):
         program = folder / name
         if not program.exists():
             compiler = shlex.split(os.environ.get("CC") or "gcc")
-            command = [*compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", *CFLAGS, "-o", program]
-            subprocess.run([*command, HERE / f"{name}.c", "-lsqlite3", "-lpthread", "-lm"], check=True)
+            command = [*compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", *CFLAGS, "-rdynamic", "-o", program]
+            subprocess.run([*command, HERE / f"{name}.c", "-lsqlite3", "-lpthread", "-lm", "-ldl"], check=True)
         options = f"suppressions={HERE / 'tsan.supp'}:die_after_fork=0"
         files = [bits.SQL, HERE / "fits.sql"] if statements else []
         done = subprocess.run(
@@ -88,3 +88,34 @@ def test_a_thousand_loads(run):
     assert run("reload", times, statements=False, GLIBC_TUNABLES=tunables).startswith(
         f"{times} times: 0 bytes"
     )
+
+
+ROWS = (
+    "CREATE TEMP TABLE {0} AS WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {1})"
+    " SELECT i AS id, embedding('[' || substr(replace(hex(zeroblob(255)), '00', ',' || (i % 7)), 2) || ',' || i || ']')"
+    " AS v FROM n"
+)
+MODEL = "(SELECT whiten_fit(v, 2, '{{\"ridge\": 1}}') FROM {0})"
+
+
+@pytest.mark.skipif(THREAD_SANITIZER, reason="pthread_create is ThreadSanitizer's own")
+def test_no_threads_for_little_work(run):
+    """One row, one query: none. Work for several: some. The number is what WHITEN_THREADS allows, the caller apart."""
+    little = [
+        "SELECT whiten_fit(v, 1, '{\"ridge\": 1}') FROM few",
+        "SELECT * FROM whiten_rows(" + MODEL.format("few") + ", 'few', 'v')",
+        "SELECT * FROM few, cosine_topk('many', 'v', few.v, 3)",
+        "SELECT * FROM cosine_join('few', 'v', 'few', 'v', 3)",
+        "SELECT * FROM cosine_join('many', 'v', 'single', 'v', 3)",
+        "SELECT * FROM cosine_join('single', 'v', 'many', 'v', 3)",
+        "SELECT * FROM single, whiten_rows(" + MODEL.format("few") + ", 'single', 'v')",
+    ]
+    much = [
+        "SELECT whiten_fit(v, 1, '{\"ridge\": 1}') FROM many",
+        "SELECT * FROM whiten_rows(" + MODEL.format("few") + ", 'many', 'v')",
+        "SELECT * FROM cosine_join('many', 'v', 'many', 'v', 3)",
+    ]
+    tables = [ROWS.format("single", 1), ROWS.format("few", 20), ROWS.format("many", 3000)]
+    out = run("count", *tables, *little, *much, statements=False, WHITEN_THREADS="2", OPENBLAS_NUM_THREADS="1")
+    counts = [int(line) for line in out.split()]
+    assert counts == [0] * 3 + [0] * len(little) + [1] * len(much)
