@@ -5,21 +5,21 @@
 #include "core/base.h"
 
 /* Pairs (x, y) of a correlation. Zeroed = empty; owned: pairs. */
-struct pair {
+struct correlation_pair {
   double x, y;
 };
-struct pairs {
+struct correlation {
   const struct memory *mem;
   size_t count, capacity;
-  struct pair *pairs;
+  struct correlation_pair *pairs;
 };
-enum status pairs_add(struct pairs *p, double x, double y, const struct memory *mem);
-void pairs_clear(struct pairs *p);
+enum status correlation_add(struct correlation *p, double x, double y, const struct memory *mem);
+void correlation_clear(struct correlation *p);
 /* Linear correlation by the corrected two-pass formula (Chan, Golub & LeVeque 1983, eq. 1.7); NaN when fewer than two
 ** pairs or one side is constant. */
-double pairs_pearson(const struct pairs *p);
+double correlation_pearson(const struct correlation *p);
 /* Correlation of the ranks, ties averaged; overwrites the pairs. The sums run over the pairs sorted by y, then x, so their
 ** order in and how libc sorts ties do not change a bit. NaN as above. */
-double pairs_spearman(struct pairs *p);
+double correlation_spearman(struct correlation *p);
 
 #endif

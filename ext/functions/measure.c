@@ -68,7 +68,7 @@ static void isotropy_final(sqlite3_context *context) {
 
 struct correlation_group {
   struct group group;
-  struct pairs pairs;
+  struct correlation pairs;
 };
 
 /* spearman(x, y), pearson(x, y) */
@@ -78,7 +78,7 @@ static void correlation_step(sqlite3_context *context, int argc, sqlite3_value *
   struct correlation_group *state = group_of(&call, sizeof *state);
   if (state == NULL || any_null(argc, argv)) return;
   if (number_read(&call, argv[0], "x", -INFINITY, &x) || number_read(&call, argv[1], "y", -INFINITY, &y)) return;
-  if (pairs_add(&state->pairs, x, y, &sqlite_memory) != STATUS_OK) fail_nomem(&call);
+  if (correlation_add(&state->pairs, x, y, &sqlite_memory) != STATUS_OK) fail_nomem(&call);
 }
 
 static void correlation_final(sqlite3_context *context) {
@@ -86,9 +86,9 @@ static void correlation_final(sqlite3_context *context) {
   struct correlation_group *state = group_ended(&call);
   if (state == NULL) return;
   if (!is_interrupted(context))
-    result_double(&call,
-                  call_variant(&call) == SPEARMAN ? pairs_spearman(&state->pairs) : pairs_pearson(&state->pairs));
-  pairs_clear(&state->pairs);
+    result_double(&call, call_variant(&call) == SPEARMAN ? correlation_spearman(&state->pairs)
+                                                         : correlation_pearson(&state->pairs));
+  correlation_clear(&state->pairs);
 }
 
 #define AGGREGATE(NAME, ARGS, VARIANT, STEP, FINAL) \

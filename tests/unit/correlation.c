@@ -27,22 +27,22 @@ void qsort(void *base, size_t count, size_t size, int (*compare)(const void *, c
       swap_bytes(p + (j - 1) * size, p + j * size, size);
 }
 
-static struct pairs pairs_of(size_t n, const double *x, const double *y) {
-  struct pairs p = {0};
-  for (size_t i = 0; i < n; i++) assert_int_equal(pairs_add(&p, x[i], y[i], &faulty_memory), STATUS_OK);
+static struct correlation correlation_of(size_t n, const double *x, const double *y) {
+  struct correlation p = {0};
+  for (size_t i = 0; i < n; i++) assert_int_equal(correlation_add(&p, x[i], y[i], &faulty_memory), STATUS_OK);
   return p;
 }
 
 TEST(correlation_closed_forms) {
-  struct pairs p = pairs_of(4, (double[]){1, 2, 2, 5}, (double[]){1, 2, 3, 4});
-  assert_near(pairs_pearson(&p), 6 / sqrt(9 * 5), 1e-15);      /* sums of squares 9, 5, of products 6 */
-  assert_near(pairs_spearman(&p), 4.5 / sqrt(4.5 * 5), 1e-15); /* ranks 1, 2.5, 2.5, 4 */
-  pairs_clear(&p);
-  pairs_clear(&p);
-  p = pairs_of(2, (double[]){1, 2}, (double[]){3, 3});
-  assert_true(isnan(pairs_spearman(&p)));
-  assert_true(isnan(pairs_pearson(&p)));
-  pairs_clear(&p);
+  struct correlation p = correlation_of(4, (double[]){1, 2, 2, 5}, (double[]){1, 2, 3, 4});
+  assert_near(correlation_pearson(&p), 6 / sqrt(9 * 5), 1e-15);      /* sums of squares 9, 5, of products 6 */
+  assert_near(correlation_spearman(&p), 4.5 / sqrt(4.5 * 5), 1e-15); /* ranks 1, 2.5, 2.5, 4 */
+  correlation_clear(&p);
+  correlation_clear(&p);
+  p = correlation_of(2, (double[]){1, 2}, (double[]){3, 3});
+  assert_true(isnan(correlation_spearman(&p)));
+  assert_true(isnan(correlation_pearson(&p)));
+  correlation_clear(&p);
 }
 
 TEST(correlation_of_ranks_with_any_qsort) {
@@ -53,20 +53,20 @@ TEST(correlation_of_ranks_with_any_qsort) {
     y[i] = (double)random_below(&r, 5) + (x[i] > 3);
   }
   for (uint64_t seed = 0; seed < 50; seed++) {
-    struct pairs p = pairs_of(ROWS, x, y);
+    struct correlation p = correlation_of(ROWS, x, y);
     shuffler = (struct random){seed};
-    double spearman = pairs_spearman(&p);
+    double spearman = correlation_spearman(&p);
     if (seed == 0) first = spearman;
     assert_memory_equal(&spearman, &first, sizeof first);
-    pairs_clear(&p);
+    correlation_clear(&p);
   }
 }
 
 static enum status add_once(void) {
-  struct pairs p = {0};
+  struct correlation p = {0};
   enum status rc = STATUS_OK;
-  for (int i = 0; i < 100 && rc == STATUS_OK; i++) rc = pairs_add(&p, i, -i, &faulty_memory);
-  pairs_clear(&p);
+  for (int i = 0; i < 100 && rc == STATUS_OK; i++) rc = correlation_add(&p, i, -i, &faulty_memory);
+  correlation_clear(&p);
   return rc;
 }
 

@@ -159,24 +159,24 @@ TEST(isoscore_undefined) {
   assert_near(isoscore_of(rows, 5, 2), 0, 1e-15);
 }
 
-static struct pairs pairs_of(size_t count, const double *x, const double *y) {
-  struct pairs p = {0};
-  for (size_t i = 0; i < count; i++) assert_int_equal(pairs_add(&p, x[i], y[i], &faulty_memory), STATUS_OK);
+static struct correlation correlation_of(size_t count, const double *x, const double *y) {
+  struct correlation p = {0};
+  for (size_t i = 0; i < count; i++) assert_int_equal(correlation_add(&p, x[i], y[i], &faulty_memory), STATUS_OK);
   return p;
 }
 
 static double pearson(size_t count, const double *x, const double *y) {
-  struct pairs p = pairs_of(count, x, y);
-  double r = pairs_pearson(&p);
-  pairs_clear(&p);
-  pairs_clear(&p); /* harmless twice */
+  struct correlation p = correlation_of(count, x, y);
+  double r = correlation_pearson(&p);
+  correlation_clear(&p);
+  correlation_clear(&p); /* harmless twice */
   return r;
 }
 
 static double spearman(size_t count, const double *x, const double *y) {
-  struct pairs p = pairs_of(count, x, y);
-  double r = pairs_spearman(&p);
-  pairs_clear(&p);
+  struct correlation p = correlation_of(count, x, y);
+  double r = correlation_spearman(&p);
+  correlation_clear(&p);
   return r;
 }
 
@@ -265,11 +265,11 @@ static enum status mean_cosine_once(void) {
 }
 
 static enum status pairs_once(void) {
-  struct pairs p = {0};
+  struct correlation p = {0};
   enum status rc = STATUS_OK;
-  for (int i = 0; rc == STATUS_OK && i < 300; i++) rc = pairs_add(&p, i, i * i, &faulty_memory);
-  if (rc == STATUS_OK) assert_same_double(pairs_spearman(&p), 1);
-  pairs_clear(&p);
+  for (int i = 0; rc == STATUS_OK && i < 300; i++) rc = correlation_add(&p, i, i * i, &faulty_memory);
+  if (rc == STATUS_OK) assert_same_double(correlation_spearman(&p), 1);
+  correlation_clear(&p);
   return rc;
 }
 
