@@ -160,7 +160,9 @@ SELECT l2_distance('[1]', 'x');
 -- POOLING: the token vectors of a text in, one vector out
 
 -- pool_mean(v [, weight]): the mean of the rows, each times its weight, divided by the sum of the weights; a
---   weight is an attention mask or any number >= 0; weights that are all 0 give NULL. Also a window function.
+--   weight is an attention mask or any number >= 0; weights that are all 0 give NULL. Also a
+--   window function: a frame's mean is that of its own rows, whatever passed before it and however large. A group, and a
+--   frame with EXCLUDE, which SQLite sums anew, are summed in row order.
 SELECT embedding_as(pool_mean(value), 'json') FROM json_each('[[1,2],[3,6]]');
 --> '[2,4]'
 SELECT embedding_as(pool_mean(column1, column2), 'json')
@@ -171,6 +173,14 @@ SELECT embedding_as(pool_mean(value) OVER (ORDER BY key ROWS 1 PRECEDING), 'json
 --> '[1]'
 --> '[2]'
 --> '[5]'
+SELECT embedding_as(pool_mean(value) OVER (ORDER BY key ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING), 'json')
+  FROM json_each('[[1e30],[1],[-1e30],[3],[1e-30],[1e-30]]');
+--> '[5e29]'
+--> '[-5e29]'
+--> '[-5e29]'
+--> '[1.5]'
+--> '[1e-30]'
+--> '[1e-30]'
 SELECT pool_mean(value, 0), pool_mean(NULL) FROM json_each('[[1,2],[3,6]]');
 --> NULL | NULL
 SELECT embedding_as(pool_mean(column1, column2), 'json') FROM (VALUES ('[1]', 1), (NULL, 1), ('[9]', NULL));

@@ -28,10 +28,15 @@ enum status pool_init(struct pool *pool, enum pool_mode mode, size_t dim, const 
   return STATUS_OK;
 }
 
+enum status pool_init_window(struct pool *pool, size_t dim, const struct memory *mem) {
+  *pool = (struct pool){.mem = mem, .mode = POOL_MEAN, .dim = dim};
+  return exact_init(&pool->exact, dim + 1, mem);
+}
+
 void pool_clear(struct pool *pool) {
   if (pool->mem == NULL) return;
   pool->mem->release(pool->acc);
-  pool->mem->release(pool->low);
+  exact_clear(&pool->exact);
   pool->mem->release(pool->kept);
   *pool = (struct pool){0};
 }
@@ -41,10 +46,6 @@ static void two_sum(double *high, double *low, double x) {
   double sum = *high + x, part = sum - *high;
   *low += (*high - (sum - part)) + (x - part);
   *high = sum;
-}
-
-static void add_compensated(struct pool *pool, const void *v, double weight) {
-  for (size_t i = 0; i < pool->dim; i++) two_sum(&pool->acc[i], &pool->low[i], weight * load(v, i));
 }
 
 static void keep(struct pool *pool, const void *v, int64_t position) {
@@ -63,18 +64,27 @@ static void keep(struct pool *pool, const void *v, int64_t position) {
   pool->tied = 0;
 }
 
+static int is_window(const struct pool *pool) {
+  return pool->exact.mem != NULL;
+}
+
+static enum status add_to_window(struct pool *pool, const void *v, double weight, int64_t rows) {
+  enum status rc = exact_add(&pool->exact, pool->dim, v, (double)rows * weight);
+  if (rc == STATUS_OK) rc = exact_add_one(&pool->exact, pool->dim, (double)rows * weight);
+  pool->counted += rows;
+  return rc;
+}
+
 enum status pool_add(struct pool *pool, const void *v, double weight, int64_t position) {
   int finite;
-  if (weight == 1 && pool->acc != NULL && pool->low == NULL) {
+  if (weight > 0 && is_window(pool)) return add_to_window(pool, v, weight, 1);
+  if (weight == 1 && pool->acc != NULL) {
     finite = simd->add(pool->dim, pool->acc, v);
-  } else if (weight > 0 && pool->acc != NULL && pool->low == NULL) {
+  } else if (weight > 0 && pool->acc != NULL) {
     finite = simd->add_weighted(pool->dim, pool->acc, v, weight);
   } else {
     finite = simd->is_finite(pool->dim, v);
-    if (finite && weight > 0 && pool->acc != NULL)
-      add_compensated(pool, v, weight);
-    else if (finite && weight > 0)
-      keep(pool, v, position);
+    if (finite && weight > 0) keep(pool, v, position);
   }
   if (!finite) return STATUS_NOT_FINITE;
   if (weight > 0) {
@@ -84,23 +94,16 @@ enum status pool_add(struct pool *pool, const void *v, double weight, int64_t po
   return STATUS_OK;
 }
 
-enum status pool_begin_window(struct pool *pool) {
-  if (pool->low != NULL) return STATUS_OK;
-  pool->low = memory_array(pool->mem, pool->dim, sizeof *pool->low);
-  if (pool->low == NULL) return STATUS_NOMEM;
-  memset(pool->low, 0, pool->dim * sizeof *pool->low);
-  return STATUS_OK;
+void pool_slide(struct pool *pool) {
+  pool->slides = 1;
 }
 
-void pool_remove(struct pool *pool, const void *v, double weight) {
-  if (!(weight > 0)) return;
-  add_compensated(pool, v, -weight);
-  pool->counted--;
-  two_sum(&pool->weight, &pool->weight_low, -weight);
-  if (pool->counted > 0) return;
-  pool->weight = pool->weight_low = 0;
-  memset(pool->acc, 0, pool->dim * sizeof *pool->acc);
-  memset(pool->low, 0, pool->dim * sizeof *pool->low);
+enum status pool_remove(struct pool *pool, const void *v, double weight) {
+  pool->slides = 1;
+  if (!(weight > 0)) return STATUS_OK;
+  enum status rc = add_to_window(pool, v, weight, -1);
+  if (pool->counted == 0) exact_reset(&pool->exact);
+  return rc;
 }
 
 int pool_is_empty(const struct pool *pool) {
@@ -112,10 +115,13 @@ enum status pool_value(const struct pool *pool, float *out, size_t *index) {
     memcpy(out, pool->kept, pool->dim * sizeof *out);
     return pool->tied ? STATUS_DUPLICATE : STATUS_OK;
   }
-  double weight = pool->weight + pool->weight_low;
+  double weight = is_window(pool) ? exact_value(&pool->exact, pool->dim) : pool->weight + pool->weight_low;
   double divisor = pool->mode == POOL_MEAN_SQRT_LEN ? sqrt(weight) : weight;
+  if (!isfinite(weight)) return STATUS_WEIGHT;
+  const double *sums = is_window(pool) ? pool->exact.sum : pool->acc;
   for (size_t i = 0; i < pool->dim; i++) {
-    double sum = pool->acc[i] + (pool->low ? pool->low[i] : 0);
+    double sum = pool->slides ? exact_value(&pool->exact, i) : sums[i];
+    if (!isfinite(sum)) return STATUS_WEIGHT;
     out[i] = (float)(sum / divisor);
     if (!isfinite(out[i])) return *index = i, STATUS_OVERFLOW;
   }

@@ -43,17 +43,26 @@ static int read_row(struct call *call, enum pool_mode mode, int argc, sqlite3_va
   return vector_read(call, argv[0], "v", &row->v);
 }
 
+/* SQLite does not say whether a row of pool_mean may leave again: that shows at the first xValue or xInverse. */
+static enum status begin(struct pool *pool, enum pool_mode mode, size_t dim) {
+  return mode == POOL_MEAN ? pool_init_window(pool, dim, &sqlite_memory)
+                           : pool_init(pool, mode, dim, &sqlite_memory);
+}
+
 static void step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
   enum pool_mode mode = (enum pool_mode)call_variant(&call);
   struct row row;
   struct pool_group *group = group_of(&call, sizeof *group);
   if (group == NULL || any_null(argc, argv) || read_row(&call, mode, argc, argv, &row)) return;
-  if (group->pool.mem == NULL && pool_init(&group->pool, mode, row.v.dim, &sqlite_memory) != STATUS_OK)
-    fail_nomem(&call);
-  else if (group->pool.dim != row.v.dim)
+  enum status rc = group->pool.mem != NULL ? STATUS_OK : begin(&group->pool, mode, row.v.dim);
+  if (rc == STATUS_OK && group->pool.dim != row.v.dim)
     fail_dim(&call, "v", row.v.dim, group->pool.dim, " as in the rows before");
-  else if (pool_add(&group->pool, row.v.data, row.weight, row.position) != STATUS_OK)
+  else if (rc == STATUS_OK)
+    rc = pool_add(&group->pool, row.v.data, row.weight, row.position);
+  if (rc == STATUS_NOMEM)
+    fail_nomem(&call);
+  else if (rc == STATUS_NOT_FINITE)
     fail_not_finite(&call, "v", row.v.dim, row.v.data);
   vector_free(&row.v);
 }
@@ -63,12 +72,8 @@ static void inverse(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct row row;
   struct pool_group *group = sqlite3_aggregate_context(context, sizeof *group);
   if (group == NULL || any_null(argc, argv)) return;
-  if (pool_begin_window(&group->pool) != STATUS_OK) {
-    fail_nomem(&call);
-    return;
-  }
   if (read_row(&call, POOL_MEAN, argc, argv, &row)) return;
-  pool_remove(&group->pool, row.v.data, row.weight);
+  if (pool_remove(&group->pool, row.v.data, row.weight) != STATUS_OK) fail_nomem(&call);
   vector_free(&row.v);
 }
 
@@ -83,21 +88,21 @@ static void return_pooled(struct call *call, const struct pool *pool) {
          pool->mode == POOL_CLS ? "first" : "last");
   else if (rc == STATUS_OVERFLOW)
     fail_overflow(call, "the result", index);
+  else if (rc == STATUS_WEIGHT)
+    fail(call, "the weighted sums are beyond float64, expected smaller weights");
   if (call->failed)
     sqlite3_free(buffer);
   else
     result_vector(call, buffer, pool->dim);
 }
 
-/* The current window; from the first one on, sums are compensated. */
+/* The current window. */
 static void value(sqlite3_context *context) {
   struct call call = call_of(context);
   struct pool_group *group = sqlite3_aggregate_context(context, sizeof *group);
   if (group == NULL || group->pool.mem == NULL) return;
-  if (pool_begin_window(&group->pool) != STATUS_OK)
-    fail_nomem(&call);
-  else
-    return_pooled(&call, &group->pool);
+  pool_slide(&group->pool);
+  return_pooled(&call, &group->pool);
 }
 
 static void final(sqlite3_context *context) {

@@ -38,6 +38,8 @@ const struct statement statements[] = {
     {NULL,
      "SELECT id, pool_mean(v) FILTER (WHERE m) OVER (ORDER BY id RANGE BETWEEN 3 PRECEDING AND 1 PRECEDING) FROM t"},
     {NULL, "SELECT id, pool_mean(v) OVER (ORDER BY id ROWS BETWEEN 1 FOLLOWING AND 2 FOLLOWING) FROM t"},
+    {NULL,
+     "SELECT pool_mean(column1, column2) OVER (ROWS 2 PRECEDING) FROM (VALUES ('[1e30]', 1), ('[1]', 1e-30), ('[1e-30]', 1e30), ('[2]', 1))"},
     {"pool_position_mean", "SELECT g, pool_position_mean(v, p), pool_position_mean(j, p, m) FROM t GROUP BY g"},
     {"pool_max", "SELECT g, pool_max(v), pool_max(j, m) FROM t GROUP BY g"},
     {"pool_mean_sqrt_len", "SELECT g, pool_mean_sqrt_len(v), pool_mean_sqrt_len(j, m) FROM t GROUP BY g"},

@@ -10,6 +10,10 @@
 
 static struct pool pool;
 
+static void begin_window(size_t dim) {
+  assert_int_equal(pool_init_window(&pool, dim, &faulty_memory), STATUS_OK);
+}
+
 static void begin(enum pool_mode mode, size_t dim) {
   assert_int_equal(pool_init(&pool, mode, dim, &faulty_memory), STATUS_OK);
 }
@@ -201,8 +205,7 @@ TEST(pool_not_finite) {
           end();
         }
   float v[1] = {NAN};
-  begin(POOL_MEAN, 1);
-  assert_int_equal(pool_begin_window(&pool), STATUS_OK);
+  begin_window(1);
   assert_int_equal(pool_add(&pool, v, 1, 0), STATUS_NOT_FINITE);
   end();
 }
@@ -230,12 +233,9 @@ TEST(pool_window_against_long_double) {
   double weights[ROWS];
   fill(&r, rows, weights);
   for (size_t width = 1; width < 12; width += 5) {
-    begin(POOL_MEAN, DIM);
+    begin_window(DIM);
     for (size_t i = 0; i < ROWS; i++) {
-      if (i >= width) {
-        assert_int_equal(pool_begin_window(&pool), STATUS_OK);
-        pool_remove(&pool, rows[i - width], weights[i - width]);
-      }
+      if (i >= width) assert_int_equal(pool_remove(&pool, rows[i - width], weights[i - width]), STATUS_OK);
       assert_int_equal(pool_add(&pool, rows[i], weights[i], 0), STATUS_OK);
       long double weight = 0;
       size_t first = i + 1 > width ? i + 1 - width : 0;
@@ -257,8 +257,7 @@ TEST(pool_window_against_long_double) {
 /* A row that leaves takes away what it brought, even if it was 2^50 times as large as the others. */
 TEST(pool_window_forgets) {
   float out[1];
-  begin(POOL_MEAN, 1);
-  assert_int_equal(pool_begin_window(&pool), STATUS_OK);
+  begin_window(1);
   for (int i = 1; i < 20; i++) {
     float large = (float)ldexp(1 + i / 32.0, 50);
     pool_add(&pool, &large, 1, 0);
@@ -273,8 +272,7 @@ TEST(pool_window_forgets) {
 /* The weights as well; and the last row that leaves leaves nothing. */
 TEST(pool_window_of_weights) {
   float out[1];
-  begin(POOL_MEAN, 1);
-  assert_int_equal(pool_begin_window(&pool), STATUS_OK);
+  begin_window(1);
   pool_add(&pool, (float[]){3}, 0x1p60, 0);
   pool_add(&pool, (float[]){5}, 1, 0);
   pool_add(&pool, (float[]){8}, 0.5, 0);
@@ -302,6 +300,44 @@ TEST(pool_window_of_weights) {
   end();
 }
 
+/* Until a row leaves or is said to, the mean is that of a group, to the bit; then that of the rows that are there. */
+TEST(pool_window_that_stands_still) {
+  float out[1];
+  for (int slides = 0; slides < 2; slides++) {
+    begin_window(1);
+    pool_add(&pool, (float[]){0x1p60f}, 1, 0);
+    pool_add(&pool, (float[]){1}, 1, 0);
+    pool_add(&pool, (float[]){-0x1p60f}, 2, 0);
+    pool_add(&pool, (float[]){0x1p60f}, 1, 0);
+    if (slides) pool_slide(&pool);
+    value(out);
+    assert_same_float(out[0], slides ? 0.2f : 0);
+    end();
+  }
+}
+
+TEST(pool_window_beyond_float64) {
+  float out[1];
+  size_t index;
+  begin_window(1);
+  pool_add(&pool, (float[]){1}, DBL_MAX, 0);
+  pool_add(&pool, (float[]){1}, DBL_MAX, 0);
+  assert_int_equal(pool_value(&pool, out, &index), STATUS_WEIGHT);
+  pool_slide(&pool);
+  assert_int_equal(pool_value(&pool, out, &index), STATUS_WEIGHT);
+  pool_remove(&pool, (float[]){1}, DBL_MAX);
+  pool_remove(&pool, (float[]){1}, DBL_MAX);
+  assert_true(pool_is_empty(&pool));
+  pool_add(&pool, (float[]){3}, 2, 0); /* nothing of it is left */
+  value(out);
+  assert_same_float(out[0], 3);
+  end();
+  begin_window(1);
+  pool_add(&pool, (float[]){1e30f}, 1e290, 0);
+  assert_int_equal(pool_value(&pool, out, &index), STATUS_WEIGHT);
+  end();
+}
+
 TEST(pool_unaligned) {
   static const float V[3] = {1.5f, -2, 7};
   _Alignas(8) char bytes[sizeof V + 1];
@@ -310,13 +346,6 @@ TEST(pool_unaligned) {
     float out[3];
     begin((enum pool_mode)mode, 3);
     assert_int_equal(pool_add(&pool, bytes + 1, 1, 1), STATUS_OK);
-    value(out);
-    assert_memory_equal(out, V, sizeof V);
-    if (mode == POOL_MEAN) {
-      assert_int_equal(pool_begin_window(&pool), STATUS_OK);
-      assert_int_equal(pool_add(&pool, bytes + 1, 1, 1), STATUS_OK);
-      pool_remove(&pool, bytes + 1, 1);
-    }
     value(out);
     assert_memory_equal(out, V, sizeof V);
     end();
@@ -328,6 +357,14 @@ TEST(pool_unaligned) {
     assert_memory_equal(out, V, sizeof V);
     end();
   }
+  float out[3];
+  begin_window(3);
+  assert_int_equal(pool_add(&pool, bytes + 1, 1, 1), STATUS_OK);
+  assert_int_equal(pool_add(&pool, bytes + 1, 1, 1), STATUS_OK);
+  assert_int_equal(pool_remove(&pool, bytes + 1, 1), STATUS_OK);
+  value(out);
+  assert_memory_equal(out, V, sizeof V);
+  end();
 }
 
 static enum pool_mode faulty_mode;
@@ -336,7 +373,6 @@ static enum status pool_once(void) {
   struct pool p = {0};
   enum status rc = pool_init(&p, faulty_mode, 3, &faulty_memory);
   if (rc == STATUS_OK) rc = pool_add(&p, (float[]){1, 2, 3}, 1, 1);
-  if (rc == STATUS_OK && faulty_mode == POOL_MEAN) rc = pool_begin_window(&p);
   if (rc == STATUS_OK) {
     float out[3];
     size_t index;
@@ -346,11 +382,29 @@ static enum status pool_once(void) {
   return rc;
 }
 
+/* Magnitudes that need all three stages of the exact sums, among the elements or, the other way, among the weights. */
+static int faulty_weights;
+
+static enum status window_once(void) {
+  static const double SPREAD[] = {1e30, 1e-7, 1e-30, 1e10};
+  struct pool p = {0};
+  enum status rc = pool_init_window(&p, 1, &faulty_memory);
+  for (size_t i = 0; i < COUNT(SPREAD) && rc == STATUS_OK; i++) {
+    float v = faulty_weights ? 0 : (float)SPREAD[i];
+    rc = pool_add(&p, &v, faulty_weights ? SPREAD[i] : 1, 0);
+  }
+  if (rc == STATUS_OK)
+    rc = pool_remove(&p, faulty_weights ? &(float){0} : &(float){1e30f}, faulty_weights ? 1e30 : 1);
+  pool_clear(&p);
+  return rc;
+}
+
 TEST(pool_out_of_memory) {
   for (int mode = 0; mode < POOL_MODE_COUNT; mode++) {
     faulty_mode = (enum pool_mode)mode;
-    assert_int_equal(faulty_exhaust(pool_once), mode == POOL_MEAN ? 2 : 1);
+    assert_int_equal(faulty_exhaust(pool_once), 1);
   }
+  for (faulty_weights = 0; faulty_weights < 2; faulty_weights++) assert_int_equal(faulty_exhaust(window_once), 2);
   struct pool zeroed = {0};
   pool_clear(&zeroed);
 }
@@ -359,5 +413,6 @@ UNIT_MAIN(faulty_test(pool_sums_against_long_double), faulty_test(pool_closed_fo
           faulty_test(pool_sums_in_row_order), faulty_test(pool_max_of_rows), faulty_test(pool_first_and_last),
           faulty_test(pool_ties), faulty_test(pool_empty), faulty_test(pool_not_finite),
           faulty_test(pool_overflow), faulty_test(pool_window_against_long_double),
-          faulty_test(pool_window_forgets), faulty_test(pool_window_of_weights), faulty_test(pool_unaligned),
-          faulty_test(pool_out_of_memory))
+          faulty_test(pool_window_forgets), faulty_test(pool_window_of_weights),
+          faulty_test(pool_window_that_stands_still), faulty_test(pool_window_beyond_float64),
+          faulty_test(pool_unaligned), faulty_test(pool_out_of_memory))
