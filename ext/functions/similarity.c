@@ -11,17 +11,30 @@
 
 enum { COSINE, DOT, L2 };
 
-/* How often to ask SQLite which argument is constant; with two columns neither ever is. The count belongs to the
-** statement, as all auxiliary data with a negative index do. */
-enum { STATEMENT_ATTEMPTS = -2083166, ATTEMPTS = 4 };
+/*
+** Which argument is constant only SQLite knows, and it tells by keeping what is remembered of it. Each call in a statement
+** asks once; with two columns neither ever is, and asking again would cost a copy a row. A call is known by its context,
+** which SQLite makes with the statement; were it made for each row, asking would be all that is lost. What has been asked
+** belongs to the statement, as all auxiliary data with a negative index do.
+*/
+enum { STATEMENT_CALLS = -2083166, CALLS = 64 };
+struct asked {
+  const sqlite3_context *call[CALLS];
+  unsigned next; /* place of the next one: of more calls than CALLS the oldest ask again */
+};
 
-static int may_attempt(sqlite3_context *context) {
-  int *attempts = sqlite3_get_auxdata(context, STATEMENT_ATTEMPTS);
-  if (attempts != NULL) return ++*attempts < ATTEMPTS;
-  attempts = sqlite3_malloc64(sizeof *attempts);
-  if (attempts == NULL) return 0;
-  *attempts = 0;
-  sqlite3_set_auxdata(context, STATEMENT_ATTEMPTS, attempts, sqlite3_free);
+static int may_ask(sqlite3_context *context) {
+  struct asked *asked = sqlite3_get_auxdata(context, STATEMENT_CALLS), *fresh = NULL;
+  for (unsigned i = 0; asked != NULL && i < CALLS; i++)
+    if (asked->call[i] == context) return 0;
+  if (asked == NULL) {
+    asked = fresh = sqlite3_malloc64(sizeof *fresh);
+    if (fresh == NULL) return 0;
+    *fresh = (struct asked){.next = 0};
+  }
+  asked->call[asked->next] = context;
+  asked->next = (asked->next + 1) % CALLS;
+  if (fresh != NULL) sqlite3_set_auxdata(context, STATEMENT_CALLS, fresh, sqlite3_free);
   return 1;
 }
 
@@ -73,7 +86,7 @@ static void similarity(sqlite3_context *context, int argc, sqlite3_value **argv)
   if (vector_argument(&call, argv, 0, "a", &a)) return;
   if (vector_argument(&call, argv, 1, "b", &b) == 0) {
     compare_vectors(&call, variant, &a, &b);
-    if (may_attempt(context)) {
+    if (may_ask(context)) {
       if (a.parsed == NULL) vector_remember(&call, 0, &a);
       if (b.parsed == NULL) vector_remember(&call, 1, &b);
     }

@@ -1,6 +1,8 @@
 """cosine_sim, dot_product, l2_distance, embedding_norm: to the bit, and against float64 with a bound derived
 from float32."""
 
+import ctypes
+
 import arithmetic
 import numpy
 import pytest
@@ -138,6 +140,50 @@ def test_constant_query_and_column(db, rng):
     ]:
         source = f"t, (SELECT x'{vec(query).hex()}' AS q)" if ", q)" in sql else "t"
         assert [s for (s,) in db.execute(f"SELECT {sql} FROM {source} ORDER BY id", args)] == want, sql
+
+
+SECOND = {
+    "after a call on two columns": ("cosine_sim(v, w), ", ["CASE WHEN id > 30 THEN {0}(v, {1}) END"]),
+    "after another constant": ("", ["{0}({1}, v)", "CASE WHEN id > 30 THEN {0}(v, {1}) END"]),
+    "many at once": ("", ["{0}(v, {1})"] * 9),
+    "many later": ("cosine_sim(v, w), ", ["CASE WHEN id > 30 THEN {0}(v, {1}) END"] * 90),
+}
+
+
+@pytest.mark.parametrize("function", ["cosine_sim", "dot_product", "l2_distance"])
+@pytest.mark.parametrize("case", SECOND)
+def test_every_constant_of_a_statement_is_kept(db, rng, case, function):
+    """What is kept of a constant is memory of SQLite's while the statement runs: 64 KB each, at these lengths."""
+    try:
+        used = ctypes.CDLL("libsqlite3.so.0").sqlite3_memory_used
+    except (OSError, AttributeError):
+        pytest.skip("no libsqlite3.so.0 to ask")
+    used.restype = ctypes.c_int64
+    before = used()
+    db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v, w)")
+    if used() == before:
+        pytest.skip("this SQLite does not count, or Python has another")
+    x = rng.standard_normal(16384).astype("f4")
+    db.execute(
+        "INSERT INTO t(v, w) WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)"
+        " SELECT embedding_scale(?1, i), embedding_scale(?1, -i) FROM n",
+        (vec(x),),
+    )
+    db.create_function("used", 1, lambda _: used())
+    db.create_function("idle", 2, lambda a, b: None)
+    first, calls = SECOND[case]
+    values = [vec(x * (i + 2)) for i in range(len(calls))]
+
+    def run(name):
+        listed = ", ".join(call.format(name, f"?{i}") for i, call in enumerate(calls, 1))
+        rows = db.execute(f"SELECT used(id), {first}{listed} FROM t", values).fetchall()
+        return rows[-1], rows[-1][0] - rows[0][0]
+
+    last, grown = run(function)
+    grown -= run("idle")[1]  # what the same statement takes with a function that keeps nothing
+    assert len(calls) * 65536 <= grown <= len(calls) * 66000 + 10_000
+    for call, value, got in zip(calls, values, last[-len(calls) :]):
+        assert got == one(db, f"SELECT {call.format(function, '?')} FROM t WHERE id = 40", value)
 
 
 def test_both_constant_and_changing_parameters(db, rng):
