@@ -17,36 +17,11 @@
 #include <unistd.h>
 
 #include "allocator.h"
+#include "database.h"
 #include "statements.h"
 #include "whiten.h"
 
-enum { DIM = 4, GROUPED = 12, WIDE = 150 };
-
-static char path[] = "/tmp/whiten-oom-XXXXXX";
 static const char *extension;
-
-/* ---- parameters ---- */
-
-struct parameter {
-  const char *name;
-  void *data;
-  int bytes;
-};
-static struct parameter parameters[] = {
-    {":model", 0, 0}, {":zca", 0, 0}, {":stats", 0, 0}, {":v", 0, 0}, {":json", 0, 0}};
-enum { PARAMETERS = sizeof parameters / sizeof *parameters };
-
-static int bind(sqlite3_stmt *statement) {
-  for (int i = 0; i < PARAMETERS; i++) {
-    int at = sqlite3_bind_parameter_index(statement, parameters[i].name), rc = SQLITE_OK;
-    if (at > 0 && strcmp(parameters[i].name, ":json") == 0)
-      rc = sqlite3_bind_text(statement, at, parameters[i].data, parameters[i].bytes, SQLITE_STATIC);
-    else if (at > 0)
-      rc = sqlite3_bind_blob(statement, at, parameters[i].data, parameters[i].bytes, SQLITE_STATIC);
-    if (rc != SQLITE_OK) return rc;
-  }
-  return SQLITE_OK;
-}
 
 /* ---- running a statement ---- */
 
@@ -79,7 +54,7 @@ static struct outcome run(sqlite3 *db, const char *sql) {
   struct outcome outcome = {.digest = 14695981039346656037u};
   sqlite3_stmt *statement = NULL;
   outcome.rc = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-  if (outcome.rc == SQLITE_OK) outcome.rc = bind(statement);
+  if (outcome.rc == SQLITE_OK) outcome.rc = parameters_bind(statement);
   if (outcome.rc == SQLITE_OK)
     while ((outcome.rc = sqlite3_step(statement)) == SQLITE_ROW)
       outcome.digest = digest_row(outcome.digest, statement);
@@ -132,15 +107,9 @@ static void complain(struct tally *tally, const char *what, const char *sql, lon
     printf("# %s: allocation %ld failed%s: %s\n", what, n, persistently ? " with all behind it" : "", sql);
 }
 
-static void must(int ok, const char *what) {
-  if (ok) return;
-  printf("Bail out! %s\n", what);
-  exit(2);
-}
-
 static sqlite3 *open_database(void) {
   sqlite3 *db = NULL;
-  must(sqlite3_open(path, &db) == SQLITE_OK, "cannot open the database");
+  must(sqlite3_open(database_path, &db) == SQLITE_OK, "cannot open the database");
   must(sqlite3_whiten_init(db, NULL, NULL) == SQLITE_OK, "cannot load");
   must(sqlite3_exec(db, "PRAGMA journal_mode = memory; PRAGMA synchronous = off; BEGIN", 0, 0, 0) == SQLITE_OK,
        "pragma");
@@ -197,7 +166,7 @@ enum { INIT, AUTO, FILE_, LOADS };
 
 static int load(sqlite3 **db, int how) {
   int rc = SQLITE_OK;
-  if (how != INIT) rc = sqlite3_open(path, db);
+  if (how != INIT) rc = sqlite3_open(database_path, db);
   if (rc == SQLITE_OK && how == INIT) {
     char *message = NULL;
     rc = sqlite3_whiten_init(*db, &message, NULL);
@@ -221,7 +190,7 @@ static int load_one(struct tally *tally, int how, long n, int persistently) {
   sqlite3_close(db);
   db = NULL;
   if (how == AUTO) sqlite3_auto_extension((void (*)(void))sqlite3_whiten_init);
-  if (how == INIT) must(sqlite3_open(path, &db) == SQLITE_OK, "cannot open the database");
+  if (how == INIT) must(sqlite3_open(database_path, &db) == SQLITE_OK, "cannot open the database");
   allocator_arm(n, persistently);
   int rc = load(&db, how);
   allocator_disarm();
@@ -278,70 +247,7 @@ static void fail_threads(struct tally *tally, int is_short) {
   }
 }
 
-/* ---- the database, the list, the report ---- */
-
-static float element(int row, int i) {
-  unsigned x = (unsigned)(row * 31 + i + 1) * 2654435761u;
-  return (float)(int)(x >> 8 & 0xffff) / 16384.0f - 2 + (float)i;
-}
-
-static void fill(sqlite3 *db, const char *sql, int rows) {
-  sqlite3_stmt *statement = NULL;
-  must(sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK, sqlite3_errmsg(db));
-  for (int row = 0; row < rows; row++) {
-    float v[DIM];
-    for (int i = 0; i < DIM; i++) v[i] = element(row, i);
-    sqlite3_bind_int(statement, 1, row);
-    sqlite3_bind_blob(statement, 2, v, sizeof v, SQLITE_STATIC);
-    must(sqlite3_step(statement) == SQLITE_DONE, sqlite3_errmsg(db));
-    sqlite3_reset(statement);
-  }
-  sqlite3_finalize(statement);
-}
-
-static void keep_parameter(sqlite3 *db, struct parameter *parameter, const char *sql) {
-  sqlite3_stmt *statement = NULL;
-  must(sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK, sqlite3_errmsg(db));
-  must(sqlite3_step(statement) == SQLITE_ROW, sqlite3_errmsg(db));
-  parameter->bytes = sqlite3_column_bytes(statement, 0);
-  parameter->data = malloc((size_t)parameter->bytes);
-  must(parameter->data != NULL, "memory");
-  memcpy(parameter->data, sqlite3_column_blob(statement, 0), (size_t)parameter->bytes);
-  sqlite3_finalize(statement);
-}
-
-static void make_database(const char *encoding) {
-  static const char *const SELECTS[PARAMETERS] = {
-      "SELECT model FROM models WHERE name = 'pca'", "SELECT model FROM models WHERE name = 'zca'",
-      "SELECT stats FROM shards", "SELECT v FROM t WHERE id = 3", "SELECT j FROM t WHERE id = 3"};
-  sqlite3 *db = NULL;
-  char *pragma = sqlite3_mprintf("PRAGMA encoding = '%s'", encoding);
-  strcpy(path + sizeof path - 7, "XXXXXX");
-  int file = mkstemp(path);
-  must(file >= 0 && close(file) == 0, "no temporary file");
-  must(sqlite3_open(path, &db) == SQLITE_OK && sqlite3_whiten_init(db, NULL, NULL) == SQLITE_OK, "cannot load");
-  must(sqlite3_exec(db, pragma, 0, 0, 0) == SQLITE_OK, sqlite3_errmsg(db));
-  sqlite3_free(pragma);
-  sqlite3_exec(db,
-               "PRAGMA journal_mode = memory; PRAGMA synchronous = off;"
-               "CREATE TABLE t(id INTEGER PRIMARY KEY, g, v BLOB, w REAL, m INTEGER, j TEXT, p INTEGER);"
-               "CREATE TABLE wide(id INTEGER PRIMARY KEY, v BLOB);",
-               0, 0, 0);
-  fill(db, "INSERT INTO t(id, v) VALUES (?1 + 1, ?2)", GROUPED);
-  fill(db, "INSERT INTO wide(id, v) VALUES (?1 + 1, CASE WHEN ?1 % 40 < 39 THEN ?2 END)", WIDE);
-  int rc = sqlite3_exec(db,
-                        "UPDATE t SET g = id % 3, w = 0.25 * (id * 7 % 5 + 1), m = id % 4 > 0, p = id,"
-                        "             j = embedding_as(v, 'json');"
-                        "CREATE TABLE models AS SELECT 'pca' AS name, whiten_fit(v, 3) AS model FROM t;"
-                        "INSERT INTO models SELECT 'zca', whiten_fit(v, 2, '{\"method\": \"zca\"}') FROM t;"
-                        "INSERT INTO models SELECT 'imported', whiten_import(whiten_kernel(model), '[1,2,3,4]')"
-                        "  FROM models WHERE name = 'pca';"
-                        "CREATE TABLE shards AS SELECT whiten_stats(v) AS stats FROM t GROUP BY g % 2;",
-                        0, 0, 0);
-  must(rc == SQLITE_OK, sqlite3_errmsg(db));
-  for (int i = 0; i < PARAMETERS; i++) keep_parameter(db, &parameters[i], SELECTS[i]);
-  sqlite3_close(db);
-}
+/* ---- the list, the report ---- */
 
 static const struct {
   const char *name;
@@ -372,10 +278,9 @@ static long test(int number, const char *function, int is_short, int *wrong) {
   static const char *const ENCODINGS[] = {"UTF-8", "UTF-16le"};
   struct tally tally = {0};
   for (int i = 0; i < 2; i++) {
-    make_database(ENCODINGS[i]);
+    database_make(ENCODINGS[i]);
     fail_function(&tally, function, is_short);
-    unlink(path);
-    for (int p = 0; p < PARAMETERS; p++) free(parameters[p].data);
+    database_remove();
   }
   printf("%s %d - %s # %ld allocations failed in %ld statements\n", tally.wrong ? "not ok" : "ok", number,
          function, tally.failures, tally.statements);

@@ -126,11 +126,3 @@ def test_no_flags_that_change_bits():
     code = "\n".join(line for line in text.split("\n") if not line.lstrip().startswith("#"))
     assert "-ffast-math" not in code and "-march=native" not in code
     assert "-ffp-contract=off" in code
-
-
-def test_core_knows_nothing_of_sqlite():
-    for path in (ROOT / "ext" / "core").glob("*.[ch]"):
-        text = path.read_text(encoding="utf-8")
-        assert not re.search(r'#include\s+["<](sqlite3|\.\./)', text), path
-        if path.stem != "linalg":
-            assert not re.search(r'#include\s+[<"](cblas|lapacke)', text), path
