@@ -7,24 +7,37 @@
 #include <pthread.h>
 #include <string.h>
 
-static pthread_mutex_t blas_mutex = PTHREAD_MUTEX_INITIALIZER;
+/*
+** One call at a time, and none while the process forks: OpenBLAS's own handler of fork() ends its threads, and does so in
+** the middle of their work if there is some (so the child could not do without waiting, whatever it did to a lock).
+** fork() therefore waits for the call that runs; but those that wait let it pass, so that it waits for no other.
+*/
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t idle = PTHREAD_COND_INITIALIZER;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static int is_busy, forks; /* under the mutex: whether a call runs; how many threads are forking or want to */
 
 static void before_fork(void) {
-  pthread_mutex_lock(&blas_mutex);
+  pthread_mutex_lock(&mutex);
+  forks++;
+  while (is_busy) pthread_cond_wait(&idle, &mutex);
 }
 
 static void after_fork_parent(void) {
-  pthread_mutex_unlock(&blas_mutex);
+  forks--;
+  pthread_cond_broadcast(&idle);
+  pthread_mutex_unlock(&mutex);
 }
 
 /* Whether this is a forked child whose BLAS has lost its threads: those of OpenMP do not survive fork(), and a call that
 ** waits for them never returns. OpenBLAS's own threads are made anew by OpenBLAS. */
 static int is_orphan, threads_before;
 
-/* The child has one thread, which holds the lock: it starts with a new one. */
+/* The child has one thread, which holds the mutex: it starts with a new one. */
 static void after_fork_child(void) {
-  pthread_mutex_init(&blas_mutex, NULL);
+  pthread_mutex_init(&mutex, NULL);
+  pthread_cond_init(&idle, NULL);
+  forks = 0;
   is_orphan = openblas_get_parallel() == OPENBLAS_OPENMP;
 }
 
@@ -34,7 +47,10 @@ static void install_fork_handlers(void) {
 
 static void lock(void) {
   pthread_once(&fork_once, install_fork_handlers);
-  pthread_mutex_lock(&blas_mutex);
+  pthread_mutex_lock(&mutex);
+  while (is_busy || forks > 0) pthread_cond_wait(&idle, &mutex);
+  is_busy = 1;
+  pthread_mutex_unlock(&mutex);
   if (!is_orphan) return;
   threads_before = openblas_get_num_threads();
   openblas_set_num_threads(1);
@@ -42,7 +58,10 @@ static void lock(void) {
 
 static void unlock(void) {
   if (is_orphan) openblas_set_num_threads(threads_before);
-  pthread_mutex_unlock(&blas_mutex);
+  pthread_mutex_lock(&mutex);
+  is_busy = 0;
+  pthread_cond_broadcast(&idle);
+  pthread_mutex_unlock(&mutex);
 }
 
 int linalg_threads(void) {

@@ -2,7 +2,8 @@
 ** BLAS and LAPACK, and the only file that knows them. Matrices are square float64, column-major unless said.
 **
 ** The libraries are shared with the host: every call runs under one process-wide mutex (OpenBLAS built without
-** threads of its own gives wrong answers to callers in parallel, and with them it thrashes), which survives fork().
+** threads of its own gives wrong answers to callers in parallel, and with them it thrashes), which survives fork(): that
+** waits for the call that runs, and goes before those that wait.
 ** The number of BLAS threads is never changed, but for the length of a call in a forked child of a process that uses
 ** OpenBLAS's OpenMP build. Workspace comes from the caller's allocator.
 */

@@ -80,6 +80,14 @@ def test_fork(run):
     assert ": 0 children failed, 0 differences" in run("fork", 10)
 
 
+@pytest.mark.skipif(
+    THREAD_SANITIZER or "libasan" in os.environ.get("LD_PRELOAD", ""),
+    reason="a thread that sleeps may be one of the sanitizer's",
+)
+def test_a_fork_waits_for_one_call(run):
+    assert run("turn", statements=False) == "1 calls before the fork, 4 in all\n"
+
+
 @pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="ASan's quarantine grows by intent")
 def test_a_thousand_loads(run):
     """Without the cache of malloc, which would count what it keeps as allocated."""
