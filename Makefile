@@ -68,12 +68,6 @@ libwhiten.a: $(CORE_O) $(STATIC_O)
 	$Q$(HIDE_NAMES) $B/libwhiten.o
 	$Q$(AR) rcs $@ $B/libwhiten.o
 
-# A file per instruction set; which one runs is decided when the extension is loaded.
-ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
-$B/core/simd/avx2.o: COMPILE += -mavx2 -mfma
-$B/core/simd/avx512.o: COMPILE += -mavx512f -mavx512dq -mfma
-endif
-
 $B/%.o: ext/%.c | $B/requirements
 	@mkdir -p $(@D)
 	$(call say,CC $<)

@@ -109,10 +109,6 @@ SANITIZE  = address,undefined,float-cast-overflow
 SECONDS   = 60
 $(FUZZ_O) $(FUZZ:%=$B/fuzz/%): CC = clang
 $(FUZZ_O) $(FUZZ:%=$B/fuzz/%): CFLAGS = -O1 -g -fno-sanitize-recover=all
-ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
-$B/fuzz/ext/core/simd/avx2.o: COMPILE += -mavx2 -mfma
-$B/fuzz/ext/core/simd/avx512.o: COMPILE += -mavx512f -mavx512dq -mfma
-endif
 
 $(FUZZ_O): $B/fuzz/ext/%.o: ext/%.c | $B/requirements
 	@mkdir -p $(@D)

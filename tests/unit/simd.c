@@ -383,68 +383,64 @@ static void begin_scatter(struct random *r, size_t rows, struct scatter_case *c)
   for (size_t i = 0; i < GROUP_ROWS * c->stride; i++) c->sums[i] = random_normal(r);
 }
 
-static void check_scatter(const struct scatter_case *c, size_t i, size_t j, double chain, const struct simd *k) {
-  volatile double product = c->u[i] * c->v[j];
-  check_double(c->out[i * c->stride + j], c->sums[i * c->stride + j] + (chain + product), k, "scatter", c->rows);
+/* sum + x * y, rounded to float32 when `single`, and once when it fuses. */
+static double chain(double x, double y, double sum, int single, int fuses) {
+  volatile double product = x * y;
+  volatile float product_single = (float)x * (float)y;
+  if (single) return fuses ? fmaf((float)x, (float)y, (float)sum) : (float)(product_single + (float)sum);
+  return fuses ? fma(x, y, sum) : product + sum;
 }
 
+/* What the sums are after a scatter of A and B, whose rows have `width` columns; behind these, what they were. */
+static void check_scatter(const struct scatter_case *c, const double *a, const double *b, size_t width,
+                          const struct simd *k) {
+  int single = width == SCATTER_WIDTH_SINGLE;
+  for (size_t i = 0; i < GROUP_ROWS; i++)
+    for (size_t j = 0; j < c->stride; j++) {
+      double sum = 0, before = c->sums[i * c->stride + j];
+      for (size_t n = 0; n < c->rows && j < width; n++)
+        sum = chain(a[n * width + i], b[n * width + j], sum, single, FUSES(k));
+      volatile double product = j < width ? c->u[i] * c->v[j] : 0;
+      check_double(c->out[i * c->stride + j], j < width ? before + (sum + product) : before, k,
+                   single ? "scatter_single" : "scatter", c->rows);
+    }
+}
+
+/* The same numbers in float32, at the end of a page. */
+static const float *narrow(struct guarded *g, size_t n, const double *from) {
+  float *to = guarded_place(g, 4 * n, 0);
+  for (size_t i = 0; i < n; i++) to[i] = (float)from[i];
+  return to;
+}
+
+/* Numbers that float32 holds: plain, with zeros, or of many magnitudes. */
+static const double *scatter_panel(struct random *r, struct guarded *g, size_t kind, size_t n) {
+  static float numbers[SCATTER_ROWS * SCATTER_WIDTH_SINGLE];
+  double *panel = guarded_place(g, 8 * n, 0);
+  fill(r, kind, n, numbers);
+  for (size_t i = 0; i < n; i++) panel[i] = kind == 0 ? random_normal(r) : (double)numbers[i];
+  return panel;
+}
+
+/* In both precisions; sums of float64 numbers of float32's precision would be exact, so kind 0 has more. */
 TEST(kernel_scatter) {
   struct random r = {random_seed() + 7};
-  for (size_t rows = 0; rows <= SCATTER_ROWS; rows++) {
-    struct scatter_case c;
-    double *a = guarded_place(&ga, 8 * SCATTER_ROWS * SCATTER_WIDTH, 0);
-    double *b = guarded_place(&gb, 8 * SCATTER_ROWS * SCATTER_WIDTH, 0);
-    begin_scatter(&r, rows, &c);
-    for (size_t i = 0; i < SCATTER_ROWS * SCATTER_WIDTH; i++) {
-      a[i] = random_normal(&r);
-      b[i] = random_normal(&r);
+  for (size_t rows = 0; rows <= SCATTER_ROWS; rows++)
+    for (int single = 0; single <= 1; single++) {
+      size_t width = single ? SCATTER_WIDTH_SINGLE : SCATTER_WIDTH, n = SCATTER_ROWS * width;
+      struct scatter_case c;
+      begin_scatter(&r, rows, &c);
+      const double *a = scatter_panel(&r, &ga, rows % 3, n), *b = scatter_panel(&r, &gb, rows % 3, n);
+      const float *a_single = narrow(&gc, n, a), *b_single = narrow(&gd, n, b);
+      FOR_EACH_VARIANT(k) {
+        memcpy(c.out, c.sums, sizeof c.out);
+        if (single)
+          (*k)->scatter_single(rows, a_single, b_single, c.u, c.v, c.out, c.stride);
+        else
+          (*k)->scatter(rows, a, b, c.u, c.v, c.out, c.stride);
+        check_scatter(&c, a, b, width, *k);
+      }
     }
-    FOR_EACH_VARIANT(k) {
-      memcpy(c.out, c.sums, sizeof c.out);
-      (*k)->scatter(rows, a, b, c.u, c.v, c.out, c.stride);
-      for (size_t i = 0; i < GROUP_ROWS; i++)
-        for (size_t j = 0; j < c.stride; j++) {
-          double chain = 0;
-          for (size_t n = 0; n < rows && j < SCATTER_WIDTH; n++) {
-            volatile double product = a[n * SCATTER_WIDTH + i] * b[n * SCATTER_WIDTH + j];
-            chain = FUSES(*k) ? fma(a[n * SCATTER_WIDTH + i], b[n * SCATTER_WIDTH + j], chain) : product + chain;
-          }
-          if (j < SCATTER_WIDTH)
-            check_scatter(&c, i, j, chain, *k);
-          else
-            check_double(c.out[i * c.stride + j], c.sums[i * c.stride + j], *k, "behind a scatter", rows);
-        }
-    }
-  }
-}
-
-TEST(kernel_scatter_single) {
-  struct random r = {random_seed() + 8};
-  for (size_t rows = 0; rows <= SCATTER_ROWS; rows++) {
-    struct scatter_case c;
-    float *a = guarded_place(&ga, 4 * SCATTER_ROWS * SCATTER_WIDTH_SINGLE, 0);
-    float *b = guarded_place(&gb, 4 * SCATTER_ROWS * SCATTER_WIDTH_SINGLE, 0);
-    begin_scatter(&r, rows, &c);
-    fill(&r, rows % 3, SCATTER_ROWS * SCATTER_WIDTH_SINGLE, a);
-    fill(&r, rows % 3, SCATTER_ROWS * SCATTER_WIDTH_SINGLE, b);
-    FOR_EACH_VARIANT(k) {
-      memcpy(c.out, c.sums, sizeof c.out);
-      (*k)->scatter_single(rows, a, b, c.u, c.v, c.out, c.stride);
-      for (size_t i = 0; i < GROUP_ROWS; i++)
-        for (size_t j = 0; j < c.stride; j++) {
-          float chain = 0;
-          for (size_t n = 0; n < rows && j < SCATTER_WIDTH_SINGLE; n++) {
-            volatile float product = a[n * SCATTER_WIDTH_SINGLE + i] * b[n * SCATTER_WIDTH_SINGLE + j];
-            chain = FUSES(*k) ? fmaf(a[n * SCATTER_WIDTH_SINGLE + i], b[n * SCATTER_WIDTH_SINGLE + j], chain)
-                              : product + chain;
-          }
-          if (j < SCATTER_WIDTH_SINGLE)
-            check_scatter(&c, i, j, (double)chain, *k);
-          else
-            check_double(c.out[i * c.stride + j], c.sums[i * c.stride + j], *k, "behind a scatter", rows);
-        }
-    }
-  }
 }
 
 /* ---- The choice ---- */
@@ -475,4 +471,4 @@ UNIT_MAIN(WITH_BUFFERS(kernel_sums), WITH_BUFFERS(kernel_sums_of_nan),
           WITH_BUFFERS(kernel_finds_what_is_not_finite), WITH_BUFFERS(kernel_element_by_element),
           cmocka_unit_test(kernel_panels), WITH_TRANSFORM(kernel_transform),
           WITH_TRANSFORM(kernel_transform_block), WITH_TRANSFORM(kernel_transform_of_nan),
-          WITH_BUFFERS(kernel_scatter), WITH_BUFFERS(kernel_scatter_single), cmocka_unit_test(simd_choice))
+          WITH_BUFFERS(kernel_scatter), cmocka_unit_test(simd_choice))

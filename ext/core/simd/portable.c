@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/simd/variants.h"
+#include "core/simd/simd.h"
 
 #define LANES 32
 
@@ -135,48 +135,25 @@ static void transform_block(size_t rows, size_t n, size_t m, const float *x, con
 
 enum { PART = 4 }; /* a tile in parts of 4 x 4, which fit the registers */
 
-static void scatter(size_t rows, const double *a, const double *b, const double *u, const double *v, double *sums,
-                    size_t stride) {
-  for (size_t i = 0; i < GROUP_ROWS; i += PART)
-    for (size_t j = 0; j < SCATTER_WIDTH; j += PART) {
-      double acc[PART][PART] = {{0}};
-      for (size_t r = 0; r < rows; r++)
-        for (size_t f = 0; f < PART; f++)
-          for (size_t g = 0; g < PART; g++)
-            acc[f][g] = CHAIN(a[r * SCATTER_WIDTH + i + f], b[r * SCATTER_WIDTH + j + g], acc[f][g]);
-      for (size_t f = 0; f < PART; f++)
-        for (size_t g = 0; g < PART; g++) sums[(i + f) * stride + j + g] += acc[f][g] + u[i + f] * v[j + g];
-    }
-}
+#define DEFINE_SCATTER(name, element, chain, width) \
+  static void name(size_t rows, const element *a, const element *b, const double *u, const double *v, \
+                   double *sums, size_t stride) { \
+    for (size_t i = 0; i < GROUP_ROWS; i += PART) \
+      for (size_t j = 0; j < (width); j += PART) { \
+        element acc[PART][PART] = {{0}}; \
+        for (size_t r = 0; r < rows; r++) \
+          for (size_t f = 0; f < PART; f++) \
+            for (size_t g = 0; g < PART; g++) \
+              acc[f][g] = chain(a[r * (width) + i + f], b[r * (width) + j + g], acc[f][g]); \
+        for (size_t f = 0; f < PART; f++) \
+          for (size_t g = 0; g < PART; g++) \
+            sums[(i + f) * stride + j + g] += (double)acc[f][g] + u[i + f] * v[j + g]; \
+      } \
+  }
 
-static void scatter_single(size_t rows, const float *a, const float *b, const double *u, const double *v,
-                           double *sums, size_t stride) {
-  for (size_t i = 0; i < GROUP_ROWS; i += PART)
-    for (size_t j = 0; j < SCATTER_WIDTH_SINGLE; j += PART) {
-      float acc[PART][PART] = {{0}};
-      for (size_t r = 0; r < rows; r++)
-        for (size_t f = 0; f < PART; f++)
-          for (size_t g = 0; g < PART; g++)
-            acc[f][g] = CHAIN_SINGLE(a[r * SCATTER_WIDTH_SINGLE + i + f], b[r * SCATTER_WIDTH_SINGLE + j + g],
-                                     acc[f][g]);
-      for (size_t f = 0; f < PART; f++)
-        for (size_t g = 0; g < PART; g++)
-          sums[(i + f) * stride + j + g] += (double)acc[f][g] + u[i + f] * v[j + g];
-    }
-}
+DEFINE_SCATTER(scatter, double, CHAIN, SCATTER_WIDTH)
+DEFINE_SCATTER(scatter_single, float, CHAIN_SINGLE, SCATTER_WIDTH_SINGLE)
 
-const struct simd simd_portable = {
-    .name = "portable",
-    .dot = dot,
-    .dot2 = dot2,
-    .l2sq = l2sq,
-    .is_finite = is_finite,
-    .add = add,
-    .add_weighted = add_weighted,
-    .shift = shift,
-    .widen = widen,
-    .transform = transform,
-    .transform_block = transform_block,
-    .scatter = scatter,
-    .scatter_single = scatter_single,
-};
+const struct simd simd_portable = {"portable",    dot,   dot2,  l2sq,      is_finite,       add,
+                                   add_weighted,  shift, widen, transform, transform_block, scatter,
+                                   scatter_single};

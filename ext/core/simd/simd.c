@@ -1,7 +1,7 @@
 /* The layouts that transforms read, and the choice of a variant. */
 #include <string.h>
 
-#include "core/simd/variants.h"
+#include "core/simd/simd.h"
 
 const struct simd *simd = &simd_portable;
 

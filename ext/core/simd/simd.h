@@ -85,4 +85,18 @@ int simd_is_packed(size_t n, size_t m, const void *w, const float *panels);
 /* Where element (i, j) of W lies in the panels. */
 size_t simd_panel_index(size_t n, size_t m, size_t i, size_t j);
 
+/* The variants, for simd.c that chooses among them, and for each other. */
+extern const struct simd simd_portable;
+#if defined(__x86_64__)
+extern const struct simd simd_avx2, simd_avx512;
+double avx2_dot(size_t n, const void *a, const void *b);
+void avx2_dot2(size_t n, const void *a, const void *b, double out[2]);
+double avx2_l2sq(size_t n, const void *a, const void *b);
+#elif defined(__aarch64__)
+extern const struct simd simd_neon;
+double neon_dot(size_t n, const void *a, const void *b);
+void neon_dot2(size_t n, const void *a, const void *b, double out[2]);
+double neon_l2sq(size_t n, const void *a, const void *b);
+#endif
+
 #endif
