@@ -156,6 +156,30 @@ def test_what_a_failure_left_is_made_whole():
     db.close()
 
 
+def test_a_function_of_that_name_that_is_another():
+    """Whose it is cannot be asked."""
+    db = sqlite3.connect(":memory:")
+    db.create_function("whiten_version", 1, lambda x: x)
+    with pytest.raises(sqlite3.OperationalError, match="whiten: cannot see what is loaded: wrong number of arguments"):
+        load_into(db)
+    db.close()
+
+
+@pytest.mark.parametrize("denied", [sqlite3.SQLITE_PRAGMA, sqlite3.SQLITE_SELECT])
+@pytest.mark.parametrize("verdict", [sqlite3.SQLITE_DENY, sqlite3.SQLITE_IGNORE])
+def test_a_host_that_authorizes(denied, verdict):
+    """What an authorizer hides from the entry point is taken for not there, and loading goes on."""
+    if WHITEN_SO.stem != "whiten":
+        pytest.skip("the entry point cannot be told from the name of the file")
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.enable_load_extension(True)
+    db.set_authorizer(lambda action, *names: verdict if action == denied else sqlite3.SQLITE_OK)
+    db.load_extension(str(WHITEN_SO))
+    db.set_authorizer(None)
+    assert whole(db)
+    db.close()
+
+
 def test_loading_reads_no_schema(tmp_path):
     """The file may be locked, or not yet readable to this connection."""
     path = tmp_path / "no.db"
