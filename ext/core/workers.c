@@ -7,11 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/quota.h"
+
 int workers_cores(int cap) {
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
 #if defined(__linux__)
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
+  int quota = quota_cores("");
+  if (cores > quota) cores = quota;
 #endif
   if (cores < 1) cores = 1;
   if (cores > WORKERS_MAX) cores = WORKERS_MAX;

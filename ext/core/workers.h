@@ -28,7 +28,7 @@ struct workers {
   int is_waited_for;               /* the caller sleeps until some job is finished */
 };
 
-/* Cores that this process may use, at most `cap` if that is positive. */
+/* Cores that this process may use, by its affinity and its control groups' quotas; at most `cap` if that is positive. */
 int workers_cores(int cap);
 
 /* For up to cores - 1 threads, or as many as the system gives: the caller is one more. They start when there are jobs for
