@@ -34,14 +34,14 @@ ROOMS = {
 # Subjects: file names without .c and .h.
 SUBJECTS = {
     "ext/core": {
-        "base", "workers", "linalg", "hash", "blob", "exact", "vector", "encoding", "json", "pool", "moments", "scatter", "solve",
-        "model", "whitener", "align", "codes", "topk", "join", "products", "space", "correlation", "tune", "simd",
+        "base", "workers", "quota", "linalg", "hash", "blob", "exact", "vector", "encoding", "json", "pool", "moments", "scatter",
+        "solve", "model", "whitener", "align", "codes", "topk", "join", "pairs", "products", "space", "correlation", "tune", "simd",
     },
     "ext/core/simd": {"simd", "template", "variants", "portable", "avx2", "avx512", "neon"},
     "ext/host": {"sqlite", "memory", "function", "connection", "call", "value", "source", "table"},
     "ext/functions": {
         "embedding", "similarity", "pool", "moments", "fit", "options", "model", "align", "rows", "spectrum", "topk", "join",
-        "tune", "measure", "config",
+        "pairs", "tune", "measure", "config",
     },
     "ext/index": {"module", "store", "query", "sync"},
 }  # fmt: skip
