@@ -12,6 +12,8 @@
 -- A vector is a BLOB of d float32, little-endian, without a header, 1 <= d <= 16384. A JSON array of numbers
 -- in TEXT is taken wherever a vector is; what comes back is always a BLOB. Scalars give NULL for NULL;
 -- aggregates skip a row in which any of v, weight, position, mask is NULL, and give NULL when no row is left.
+-- whiten_fit, whiten_stats, mean_cosine and isotropy refuse a column of float64, which would pass for float32 of twice the
+-- dimension, where its halves tell (256 numbers and more; not where all low halves are 0): embedding(v, 'f64') reads it.
 -- A model that is NULL is an error. Where an INTEGER is expected, a REAL without a fraction is one: 5.0 is 5.
 -- Dot-like sums run in 32 float32 lanes, pooling and statistics in float64.
 -- Everything but what solves for a model (whiten_fit, whiten_solve, whiten_import) gives the same bits on every machine;

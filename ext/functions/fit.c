@@ -6,8 +6,7 @@
 
 /* k and options are those of the group's first row, and kept to see that they stay the same. */
 struct fit {
-  struct group group;
-  struct moments moments;
+  struct gathering rows;
   struct solve_options options;
   sqlite3_value *arguments[2];
 };
@@ -28,7 +27,7 @@ static int is_same(struct call *call, sqlite3_value *a, sqlite3_value *b) {
 /* Reads k and options on the first row, and sees that they are the same on the others. */
 static int check_constant(struct call *call, struct fit *fit, int argc, sqlite3_value **argv, size_t d) {
   static const char *const NAMES[] = {"k", "options"};
-  int is_first = fit->moments.mem == NULL;
+  int is_first = fit->rows.moments.mem == NULL;
   for (int i = 1; i < argc && i <= 2; i++) {
     if (is_first) {
       fit->arguments[i - 1] = sqlite3_value_dup(argv[i]);
@@ -50,19 +49,18 @@ static void step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   if (fit == NULL || any_null(1, argv)) return;
   if (vector_read(&call, argv[0], "v", &v) == 0) {
     if (check_constant(&call, fit, argc, argv, v.dim) == 0)
-      moments_add_row(&call, &fit->moments, fit->options.precision, &v, 1);
+      moments_add_row(&call, &fit->rows, fit->options.precision, &v, 1);
     vector_free(&v);
   }
-  fit->group.failed = call.failed;
+  fit->rows.group.failed = call.failed;
 }
 
 static void final(sqlite3_context *context) {
   struct call call = call_of(context);
   struct fit *fit = group_ended(&call);
   if (fit == NULL) return;
-  if (fit->moments.rows > 0 && !fit->group.failed && !is_interrupted(context))
-    result_solved(&call, &fit->moments, &fit->options);
-  moments_clear(&fit->moments);
+  if (moments_are_gathered(&call, &fit->rows)) result_solved(&call, &fit->rows.moments, &fit->options);
+  moments_clear(&fit->rows.moments);
   for (int i = 0; i < 2; i++) sqlite3_value_free(fit->arguments[i]);
 }
 

@@ -29,6 +29,8 @@ static void mean_cosine_step(sqlite3_context *context, int argc, sqlite3_value *
     fail_not_finite(&call, "v", v.dim, v.data);
   else if (rc)
     fail_status(&call, rc);
+  else if (v.parsed == NULL)
+    group_look(&call, &state->group, "v", v.dim, v.data);
   vector_free(&v);
 }
 
@@ -36,33 +38,33 @@ static void mean_cosine_final(sqlite3_context *context) {
   struct call call = call_of(context);
   struct mean_cosine_group *state = group_ended(&call);
   if (state == NULL) return;
-  result_double(&call, mean_cosine_value(&state->cosine));
+  if (!group_looked(&call, &state->group, "v", state->cosine.dim))
+    result_double(&call, mean_cosine_value(&state->cosine));
   mean_cosine_clear(&state->cosine);
 }
-
-struct isotropy_group {
-  struct group group;
-  struct moments moments;
-};
 
 /* isotropy(v) */
 static void isotropy_step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
   struct vector v;
-  struct isotropy_group *state = group_of(&call, sizeof *state);
-  if (state == NULL || any_null(argc, argv) || vector_read(&call, argv[0], "v", &v)) return;
-  moments_add_row(&call, &state->moments, SCATTER_DOUBLE, &v, 1);
-  vector_free(&v);
+  struct gathering *state = group_of(&call, sizeof *state);
+  if (state == NULL || any_null(argc, argv)) return;
+  if (vector_read(&call, argv[0], "v", &v) == 0) {
+    moments_add_row(&call, state, SCATTER_DOUBLE, &v, 1);
+    vector_free(&v);
+  }
+  state->group.failed = call.failed;
 }
 
 static void isotropy_final(sqlite3_context *context) {
   struct call call = call_of(context);
-  struct isotropy_group *state = group_ended(&call);
+  struct gathering *state = group_ended(&call);
   if (state == NULL) return;
-  if (state->moments.rows > 0 && moments_flush(&state->moments) != STATUS_OK)
+  int gathered = moments_are_gathered(&call, state);
+  if (gathered && moments_flush(&state->moments) != STATUS_OK)
     fail_nomem(&call);
-  else
-    result_double(&call, state->moments.rows > 0 ? space_isoscore(&state->moments) : NAN);
+  else if (gathered)
+    result_double(&call, space_isoscore(&state->moments));
   moments_clear(&state->moments);
 }
 

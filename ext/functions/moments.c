@@ -6,14 +6,10 @@
 #include "functions/options.h"
 #include "host/connection.h"
 
-struct stats {
-  struct group group;
-  struct moments moments;
-};
-
-void moments_add_row(struct call *call, struct moments *moments, enum scatter_precision precision,
+void moments_add_row(struct call *call, struct gathering *gathering, enum scatter_precision precision,
                      const struct vector *v, double weight) {
   enum status rc = STATUS_OK;
+  struct moments *moments = &gathering->moments;
   if (moments->mem == NULL) rc = moments_init(moments, v->dim, precision, call->connection->cores, &sqlite_memory);
   if (rc == STATUS_DIM) {
     fail_dim_of_moments(call, v->dim);
@@ -27,6 +23,13 @@ void moments_add_row(struct call *call, struct moments *moments, enum scatter_pr
     fail_not_finite(call, "v", v->dim, v->data);
   else if (rc)
     fail_status(call, rc);
+  else if (v->parsed == NULL)
+    group_look(call, &gathering->group, "v", v->dim, v->data);
+}
+
+int moments_are_gathered(struct call *call, const struct gathering *gathering) {
+  if (gathering->moments.rows == 0 || gathering->group.failed || is_interrupted(call->context)) return 0;
+  return !group_looked(call, &gathering->group, "v", gathering->moments.dim);
 }
 
 /* whiten_stats(v [, weight]) */
@@ -34,11 +37,11 @@ static void step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
   struct vector v;
   double weight = 1;
-  struct stats *stats = group_of(&call, sizeof *stats);
+  struct gathering *stats = group_of(&call, sizeof *stats);
   if (stats == NULL || any_null(argc, argv)) return;
   if ((argc < 2 || number_read(&call, argv[1], "weight", 0, &weight) == 0) &&
       vector_read(&call, argv[0], "v", &v) == 0) {
-    moments_add_row(&call, &stats->moments, SCATTER_DOUBLE, &v, weight);
+    moments_add_row(&call, stats, SCATTER_DOUBLE, &v, weight);
     vector_free(&v);
   }
   stats->group.failed = call.failed;
@@ -73,10 +76,9 @@ static void return_stats(struct call *call, struct moments *moments) {
 
 static void final(sqlite3_context *context) {
   struct call call = call_of(context);
-  struct stats *stats = group_ended(&call);
+  struct gathering *stats = group_ended(&call);
   if (stats == NULL) return;
-  if (stats->moments.rows > 0 && !stats->group.failed && !is_interrupted(context))
-    return_stats(&call, &stats->moments);
+  if (moments_are_gathered(&call, stats)) return_stats(&call, &stats->moments);
   moments_clear(&stats->moments);
 }
 
@@ -116,7 +118,7 @@ static int merge_blob(struct call *call, sqlite3_value *value, struct moments *m
 /* whiten_merge(stats) */
 static void merge_step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
-  struct stats *stats = group_of(&call, sizeof *stats);
+  struct gathering *stats = group_of(&call, sizeof *stats);
   if (stats != NULL && !any_null(argc, argv)) stats->group.failed = merge_blob(&call, argv[0], &stats->moments);
 }
 

@@ -187,11 +187,8 @@ static void pool_states(struct call *call, const char *states, size_t length, si
     const char *token = states + 4 * dim * i;
     if (mask_weight(call, mask, i, &weight)) break;
     if (mode == POOL_POSITION_MEAN) weight *= (double)(i + 1);
-    if (pool_add(&pool, token, weight, (int64_t)i) == STATUS_OK) continue;
-    float element;
-    size_t bad = vector_find_not_finite(dim, token);
-    memcpy(&element, token + 4 * bad, sizeof element);
-    fail_element(call, "states", i * dim + bad, element);
+    if (pool_add(&pool, token, weight, (int64_t)i) != STATUS_OK)
+      fail_not_finite(call, "states", length * dim, states);
   }
   if (!call->failed) return_pooled(call, &pool);
   pool_clear(&pool);

@@ -24,6 +24,7 @@ void *group_of(struct call *call, size_t bytes) {
     fail_nomem(call);
   else
     call->row = ++group->rows;
+  call->group = group;
   return group;
 }
 
@@ -121,11 +122,24 @@ void fail_type(struct call *call, const char *argument, int type, const char *ex
   fail(call, "%s is %s, expected %s", argument, type_name(type), expected);
 }
 
+static const char *name_not_finite(float x) {
+  return isnan(x) ? "NaN" : x > 0 ? "Infinity" : "-Infinity";
+}
+
 void fail_element(struct call *call, const char *argument, size_t index, float element) {
-  fail(call, "%s[%lld] is %s, expected a finite number", argument, (long long)index,
-       isnan(element) ? "NaN"
-       : element > 0  ? "Infinity"
-                      : "-Infinity");
+  fail(call, "%s[%lld] is %s, expected a finite number", argument, (long long)index, name_not_finite(element));
+}
+
+int group_looked(struct call *call, const struct group *group, const char *argument, size_t dim) {
+  if (!halves_are_float64(&group->halves)) return 0;
+  call->row = 0;
+  fail(call, "%s looks like %lld float64 read as %lld float32, expected float32: write embedding(%s, 'f64')",
+       argument, (long long)dim / 2, (long long)dim, argument);
+  return 1;
+}
+
+int group_look(struct call *call, struct group *group, const char *argument, size_t dim, const void *vector) {
+  return halves_sample(&group->halves, dim, vector) && group_looked(call, group, argument, dim);
 }
 
 int fail_not_finite(struct call *call, const char *argument, size_t dim, const void *vector) {
@@ -133,7 +147,14 @@ int fail_not_finite(struct call *call, const char *argument, size_t dim, const v
   size_t index = vector_find_not_finite(dim, vector);
   if (index == dim) return 0;
   memcpy(&x, (const char *)vector + 4 * index, sizeof x);
-  fail_element(call, argument, index, x);
+  struct halves halves = {0};
+  if (call->group != NULL) halves = call->group->halves;
+  halves_look(&halves, dim, vector);
+  char *hint = NULL;
+  if (halves_are_float64(&halves))
+    hint = sqlite3_mprintf(" (it looks like %lld float64: see embedding(%s, 'f64'))", (long long)dim / 2,
+                           argument);
+  fail(call, "%s[%lld] is %s, expected a finite number%z", argument, (long long)index, name_not_finite(x), hint);
   return 1;
 }
 

@@ -34,7 +34,7 @@ ROOMS = {
 # Subjects: file names without .c and .h.
 SUBJECTS = {
     "ext/core": {
-        "base", "workers", "quota", "linalg", "hash", "blob", "exact", "vector", "encoding", "json", "pool", "moments", "scatter",
+        "base", "workers", "quota", "linalg", "hash", "blob", "exact", "vector", "encoding", "json", "halves", "pool", "moments", "scatter",
         "solve", "model", "whitener", "align", "codes", "topk", "join", "pairs", "products", "space", "correlation", "tune", "simd",
     },
     "ext/core/simd": {"simd", "template", "variants", "portable", "avx2", "avx512", "neon"},
