@@ -72,12 +72,6 @@ const char *linalg_config(void) {
   return openblas_get_config();
 }
 
-void linalg_syrk(size_t rows, size_t d, const double *block, double *cov) {
-  lock();
-  cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)d, (int)rows, 1.0, block, (int)d, 1.0, cov, (int)d);
-  unlock();
-}
-
 /* dsyevd; info receives LAPACK's verdict. */
 static enum status eigen_divide_and_conquer(size_t d, double *a, double *w, lapack_int *info,
                                             const struct memory *mem) {
@@ -238,8 +232,9 @@ enum status linalg_pseudo_inverse(size_t d, size_t k, const double *kernel, doub
   double *gram = memory_array(mem, k * k, sizeof *gram), *rhs = memory_array(mem, d * k, sizeof *rhs);
   enum status rc = STATUS_NOMEM;
   if (gram == NULL || rhs == NULL) goto end;
-  memset(gram, 0, k * k * sizeof *gram);
-  linalg_syrk(d, k, kernel, gram);
+  lock();
+  cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)k, (int)d, 1.0, kernel, (int)k, 0.0, gram, (int)k);
+  unlock();
   /* Row-major d x k is column-major k x d: the right-hand sides K^T, which the solution replaces. */
   memcpy(rhs, kernel, d * k * sizeof *rhs);
   rc = solve_gram(d, k, gram, rhs, mem);

@@ -16,9 +16,6 @@
 int linalg_threads(void);
 const char *linalg_config(void);
 
-/* Upper triangle of cov (d x d, row-major) += block^T * block; block is rows x d, row-major. */
-void linalg_syrk(size_t rows, size_t d, const double *block, double *cov);
-
 /*
 ** Eigen-decomposition of a symmetric matrix of finite numbers (with others LAPACK may not return). Of `cov` the upper triangle (row-major) is read; `w` (d) receives all
 ** eigenvalues, ascending; `vectors` the eigenvectors of the `count` largest, in the same order, d elements each.

@@ -23,7 +23,8 @@ enum status moments_init(struct moments *m, size_t dim, enum scatter_precision p
     m->block_limit /= 2;
   m->mean = memory_array(mem, dim, sizeof *m->mean);
   m->block_sum = memory_array(mem, dim, sizeof *m->block_sum);
-  if (m->mean == NULL || m->block_sum == NULL) return STATUS_NOMEM;
+  m->delta = memory_array(mem, dim, sizeof *m->delta);
+  if (m->mean == NULL || m->block_sum == NULL || m->delta == NULL) return STATUS_NOMEM;
   memset(m->mean, 0, dim * sizeof *m->mean);
   memset(m->block_sum, 0, dim * sizeof *m->block_sum);
   return STATUS_OK;
@@ -37,6 +38,7 @@ void moments_clear(struct moments *m) {
   m->mem->release(m->block);
   m->mem->release(m->block_scales);
   m->mem->release(m->block_sum);
+  m->mem->release(m->delta);
   *m = (struct moments){0};
 }
 
@@ -68,7 +70,7 @@ static void join_means(struct moments *m, double weight_b, const double *mean_b)
   for (size_t i = 0; i < m->dim; i++) {
     double d = mean_b[i] - m->mean[i];
     m->mean[i] += d * share;
-    m->scatter.delta[i] = d * scale;
+    m->delta[i] = d * scale;
   }
   m->weight = total;
 }
@@ -83,7 +85,8 @@ static enum status turn(struct moments *m) {
     scatter_start_threads(&m->scatter, m->cores);
   for (size_t i = 0; i < m->dim; i++) mean[i] /= m->block_weight;
   join_means(m, m->block_weight, mean);
-  scatter_add(&m->scatter, &(struct scatter_block){m->block_rows, m->block, m->block_scales, mean}, m->cross);
+  scatter_add(&m->scatter, &(struct scatter_block){m->block_rows, m->block, m->block_scales, mean, m->delta},
+              m->cross);
   memset(m->block_sum, 0, m->dim * sizeof *m->block_sum);
   m->block_rows = 0;
   m->block_weight = 0;
@@ -113,7 +116,7 @@ enum status moments_flush(struct moments *m) {
 
 /* Upper triangle of cross += that of another part, and the rank-one term. */
 static void add_part(struct moments *m, const double *cross) {
-  const double *delta = m->scatter.delta;
+  const double *delta = m->delta;
   for (size_t i = 0; i < m->dim; i++)
     for (size_t j = i; j < m->dim; j++) m->cross[i * m->dim + j] += cross[i * m->dim + j] + delta[i] * delta[j];
 }

@@ -43,6 +43,7 @@ struct moments {
   float *block;         /* block_capacity x dim */
   double *block_scales; /* square roots of the weights */
   double *block_sum;    /* sum of w x over the block, and its mean in the end */
+  double *delta;        /* the rank-one term of what is being added */
 };
 
 /* STATUS_DIM: more than MOMENTS_DIM_MAX; the struct stays as it was. STATUS_NOMEM. */

@@ -128,6 +128,7 @@ void scatter_start_threads(struct scatter *s, int cores) {
 void scatter_add(struct scatter *s, const struct scatter_block *block, double *sums) {
   size_t packs = (block->rows + PACK_ROWS - 1) / PACK_ROWS;
   s->block = *block;
+  memcpy(s->delta, block->delta, s->dim * sizeof *s->delta);
   s->sums = sums;
   if (s->workers.initialized) {
     workers_submit(&s->workers, pack, s, packs);

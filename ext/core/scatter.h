@@ -18,12 +18,13 @@
 enum scatter_precision { SCATTER_DOUBLE, SCATTER_SINGLE };
 
 /* One block on its way into the sums. `scales` are the square roots of the rows' weights; all 1 with SCATTER_SINGLE,
-** which does not look at them. */
+** which does not look at them. `delta` is the rank-one term. */
 struct scatter_block {
   size_t rows;
   const float *x;       /* rows x dim */
   const double *scales; /* rows */
   const double *mean;   /* dim */
+  const double *delta;  /* dim */
 };
 
 /* A zeroed struct is empty. Owned: panels_block, delta. */
@@ -33,7 +34,7 @@ struct scatter {
   enum scatter_precision precision;
   struct workers workers;
   void *panels_block, *panels; /* float64 or float32: panel, row, column; 64-byte aligned */
-  double *delta; /* dim, padded with zeros to whole panels: the rank-one term, for the caller to write */
+  double *delta;               /* the block's, padded with zeros to whole panels */
   struct scatter_block block;
   double *sums;
 };
@@ -49,8 +50,8 @@ void scatter_clear(struct scatter *s);
 void scatter_start_threads(struct scatter *s, int cores);
 
 /* Adds a block, of no more rows than there is room for, and delta delta^T to the upper triangle of sums (dim x dim,
-** row-major). The block may be changed after the return; sums and delta not before scatter_wait, which comes before the
-** next block, too. */
+** row-major). The block and what it points to may be changed after the return; sums not before scatter_wait, which comes
+** before the next block, too. */
 void scatter_add(struct scatter *s, const struct scatter_block *block, double *sums);
 void scatter_wait(struct scatter *s);
 

@@ -41,11 +41,6 @@ static void sift_up(struct hit *hits, size_t i) {
   for (; i > 0 && is_worse(&hits[i], &hits[(i - 1) / 2]); i = (i - 1) / 2) swap(&hits[i], &hits[(i - 1) / 2]);
 }
 
-int topk_admits(const struct topk *t, double similarity, int64_t rowid) {
-  struct hit hit = {similarity, rowid};
-  return t->count < t->k || is_worse(&t->hits[0], &hit);
-}
-
 enum status topk_reserve(struct topk *t, size_t count, const struct memory *mem) {
   size_t capacity = t->capacity ? t->capacity : FIRST_CAPACITY;
   if (count > t->k) count = t->k;
@@ -60,13 +55,13 @@ enum status topk_reserve(struct topk *t, size_t count, const struct memory *mem)
 }
 
 void topk_add(struct topk *t, double similarity, int64_t rowid) {
-  if (!topk_admits(t, similarity, rowid)) return;
-  if (t->count == t->k) {
-    t->hits[0] = (struct hit){similarity, rowid};
-    sift_down(t->hits, t->count, 0);
-  } else {
-    t->hits[t->count] = (struct hit){similarity, rowid};
+  struct hit hit = {similarity, rowid};
+  if (t->count < t->k) {
+    t->hits[t->count] = hit;
     sift_up(t->hits, t->count++);
+  } else if (is_worse(&t->hits[0], &hit)) {
+    t->hits[0] = hit;
+    sift_down(t->hits, t->count, 0);
   }
 }
 

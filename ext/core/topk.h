@@ -19,8 +19,6 @@ struct topk {
 void topk_init(struct topk *t, size_t k);
 void topk_clear(struct topk *t, const struct memory *mem);
 
-/* Whether a candidate would be kept. */
-int topk_admits(const struct topk *t, double similarity, int64_t rowid);
 /* Makes room for `count` hits, or for k if that is fewer. STATUS_NOMEM. */
 enum status topk_reserve(struct topk *t, size_t count, const struct memory *mem);
 /* Keeps it if it is among the k best so far; there must be room for one more hit. */

@@ -96,26 +96,6 @@ TEST(linalg_names_itself) {
   assert_non_null(strstr(linalg_config(), "OpenBLAS"));
 }
 
-/* Upper triangle += block^T block; the rest is not touched. */
-TEST(linalg_syrk_against_loops) {
-  static const size_t ROWS[] = {1, 2, 17}, DIMS[] = {1, 3, 20};
-  struct random r = {random_seed()};
-  for (size_t i = 0; i < COUNT(ROWS); i++)
-    for (size_t j = 0; j < COUNT(DIMS); j++) {
-      size_t rows = ROWS[i], d = DIMS[j];
-      fill(&r, rows * d, a);
-      fill(&r, d * d, b);
-      memcpy(c, b, sizeof c);
-      linalg_syrk(rows, d, a, c);
-      for (size_t p = 0; p < d; p++)
-        for (size_t q = 0; q < d; q++) {
-          double sum = 0;
-          for (size_t e = 0; e < rows; e++) sum += a[e * d + p] * a[e * d + q];
-          assert_near(c[p * d + q], b[p * d + q] + (q >= p ? sum : 0), 1e-13);
-        }
-    }
-}
-
 /* A v = w v for each, v orthonormal, w ascending. Of the input only the upper triangle (row-major) is read. */
 static void check_eigen(size_t d, const double *matrix) {
   double scale = 0;
@@ -398,7 +378,7 @@ TEST(linalg_survives_fork) {
   struct random r = {random_seed() + 7};
   fill(&r, 400, job.matrix);
   memcpy(a, job.matrix, sizeof job.matrix);
-  linalg_syrk(20, 20, a, b); /* installs the handlers */
+  linalg_multiply_transposed(20, 20, a, a, b); /* installs the handlers */
   assert_int_equal(pthread_create(&job.thread, NULL, solve_often, &job), 0);
   for (int i = 0; i < 10; i++) {
     int ends[2];
@@ -445,11 +425,10 @@ TEST(linalg_out_of_memory) {
   if (!is_quick()) assert_in_range(faulty_exhaust(eigen_largest_once), 1, 5);
 }
 
-UNIT_MAIN(faulty_test(linalg_names_itself), faulty_test(linalg_syrk_against_loops),
-          faulty_test(linalg_eigen_random), faulty_test(linalg_eigen_closed_forms),
-          faulty_test(linalg_eigen_of_the_largest), faulty_test(linalg_cholesky_finds_the_factor),
-          faulty_test(linalg_cholesky_refuses), faulty_test(linalg_multiply_transposed_against_loops),
-          faulty_test(linalg_pseudo_inverse_by_definition),
+UNIT_MAIN(faulty_test(linalg_names_itself), faulty_test(linalg_eigen_random),
+          faulty_test(linalg_eigen_closed_forms), faulty_test(linalg_eigen_of_the_largest),
+          faulty_test(linalg_cholesky_finds_the_factor), faulty_test(linalg_cholesky_refuses),
+          faulty_test(linalg_multiply_transposed_against_loops), faulty_test(linalg_pseudo_inverse_by_definition),
           faulty_test(linalg_pseudo_inverse_of_dependent_columns), faulty_test(linalg_from_several_threads),
           faulty_test(linalg_eigen_without_dsyevd), faulty_test(linalg_solvers_that_fail),
           faulty_test(linalg_survives_fork), faulty_test(linalg_out_of_memory))

@@ -25,20 +25,21 @@ static void fill(struct random *r, size_t dim, enum scatter_precision precision)
 /* What the block is made of may be overwritten as soon as scatter_add returns. */
 static enum status run(size_t dim, enum scatter_precision precision, size_t count, int cores, double *out) {
   static float x[ROWS * DIM];
-  static double s[ROWS], m[DIM];
+  static double s[ROWS], m[DIM], e[DIM];
   struct scatter scatter = {0};
   enum status rc = scatter_reserve(&scatter, dim, precision, count, &faulty_memory);
   if (rc == STATUS_OK) {
     memcpy(x, rows, sizeof x);
     memcpy(s, scales, sizeof s);
     memcpy(m, mean, sizeof m);
-    memcpy(scatter.delta, delta, dim * sizeof *delta);
+    memcpy(e, delta, sizeof e);
     memcpy(out, start, dim * dim * sizeof *out);
     if (cores > 1) scatter_start_threads(&scatter, cores);
-    scatter_add(&scatter, &(struct scatter_block){count, x, s, m}, out);
+    scatter_add(&scatter, &(struct scatter_block){count, x, s, m, e}, out);
     memset(x, 0xff, sizeof x);
     memset(s, 0xff, sizeof s);
     memset(m, 0xff, sizeof m);
+    memset(e, 0xff, sizeof e);
     scatter_wait(&scatter);
   }
   scatter_clear(&scatter);
@@ -113,8 +114,7 @@ TEST(scatter_again_and_again) {
   for (size_t i = 0; i < COUNT(counts); i++) {
     assert_int_equal(scatter_reserve(&scatter, dim, SCATTER_DOUBLE, counts[i], &faulty_memory), STATUS_OK);
     assert_in_range(scatter.capacity, counts[i], ROWS);
-    memcpy(scatter.delta, delta, dim * sizeof *delta);
-    scatter_add(&scatter, &(struct scatter_block){counts[i], rows, scales, mean}, other);
+    scatter_add(&scatter, &(struct scatter_block){counts[i], rows, scales, mean, delta}, other);
     scatter_wait(&scatter);
     assert_int_equal(run(dim, SCATTER_DOUBLE, counts[i], 2, sums), STATUS_OK);
     for (size_t e = 0; e < dim * dim; e++) start[e] = sums[e];
