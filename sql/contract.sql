@@ -79,6 +79,22 @@ SELECT embedding_dim(NULL);
 SELECT embedding_dim('[1, null]');
 --> error: embedding_dim: v is not a JSON array of numbers: expected a number at byte 4, found 'n'
 
+-- embedding_valid(x [, dim]): 1 if x is a vector (with dim elements), 0 if it is anything else; NULL for NULL, and
+--   never an error, so that WHERE NOT embedding_valid(x) finds the rows that the other functions refuse.
+SELECT embedding_valid('[1, 2]'), embedding_valid(x'0000803f'), embedding_valid('[1, 2]', 2), embedding_valid('[1, 2]', 2.0);
+--> 1 | 1 | 1 | 1
+SELECT embedding_valid('[1, 2]', 3), embedding_valid('[1, "a"]'), embedding_valid(''), embedding_valid(x''),
+  embedding_valid(x'000080'), embedding_valid(1), embedding_valid(2.5);
+--> 0 | 0 | 0 | 0 | 0 | 0 | 0
+-- NaN, and infinity
+SELECT embedding_valid(x'0000c07f'), embedding_valid(x'0000803f0000807f'), embedding_valid('[1e39]');
+--> 0 | 0 | 0
+-- a dim that no vector has
+SELECT embedding_valid('[1]', 0), embedding_valid('[1]', -1), embedding_valid('[1]', 'one'), embedding_valid('[1]', 1.5);
+--> 0 | 0 | 0 | 0
+SELECT embedding_valid(NULL), embedding_valid(NULL, 3), embedding_valid('[1]', NULL);
+--> NULL | NULL | NULL
+
 -- embedding_norm(v): the L2 norm, a REAL.
 SELECT embedding_norm('[3, 4]'), embedding_norm('[0, 0]');
 --> 5.0 | 0.0
@@ -157,6 +173,14 @@ SELECT l2_distance(NULL, '[1]');
 --> NULL
 SELECT l2_distance('[1]', 'x');
 --> error: l2_distance: b is not a JSON array of numbers: expected '[' at byte 0, found 'x'
+
+-- l1_distance(a, b): the sum of the absolute differences (the Manhattan distance), a REAL; of any magnitudes.
+SELECT l1_distance('[1, 2]', '[4, 6]'), l1_distance('[1, 2]', '[1, 2]'), l1_distance('[3e38, 3e38]', '[-3e38, -3e38]') > 1.19e39;
+--> 7.0 | 0.0 | 1
+SELECT l1_distance(NULL, '[1]');
+--> NULL
+SELECT l1_distance('[1]', '[1, 2]');
+--> error: l1_distance: b has 2 elements, expected 1 as in a
 
 
 -- POOLING: the token vectors of a text in, one vector out

@@ -46,6 +46,12 @@ static double wide_l2sq(size_t n, const void *a, const void *b) {
   return finite_or_nan(fold(lane));
 }
 
+static double wide_l1(size_t n, const void *a, const void *b) {
+  double lane[LANES] = {0};
+  for (size_t i = 0; i < n; i++) lane[i % LANES] += fabs((double)load(a, i) - load(b, i));
+  return finite_or_nan(fold(lane));
+}
+
 double vector_dot(size_t n, const void *a, const void *b) {
   double dot = simd->dot(n, a, b);
   return vector_square_is_safe(fabs(dot)) ? dot : wide_dot(n, a, b);
@@ -63,6 +69,12 @@ double vector_norm(size_t n, const void *a) {
 double vector_l2(size_t n, const void *a, const void *b) {
   double sum = simd->l2sq(n, a, b);
   return sqrt(vector_square_is_safe(sum) ? sum : wide_l2sq(n, a, b));
+}
+
+/* No difference underflows: it is exact before it could. */
+double vector_l1(size_t n, const void *a, const void *b) {
+  double sum = simd->l1(n, a, b);
+  return sum <= 0x1p100 ? sum : wide_l1(n, a, b);
 }
 
 double vector_cosine(size_t n, const void *a, double square, const void *b) {

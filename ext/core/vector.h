@@ -15,6 +15,8 @@ double vector_dot(size_t n, const void *a, const void *b);
 /* Euclidean norm, and distance; NaN as above. */
 double vector_norm(size_t n, const void *a);
 double vector_l2(size_t n, const void *a, const void *b);
+/* Sum of |a_i - b_i|; NaN as above. */
+double vector_l1(size_t n, const void *a, const void *b);
 
 /* Sum of the squares, which cosine similarity needs of a constant vector once; 0 for the zero vector, NaN as above. */
 double vector_square(size_t n, const void *a);

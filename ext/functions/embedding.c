@@ -1,5 +1,5 @@
 /*
-** embedding, embedding_as, embedding_dim, embedding_norm, embedding_normalize, embedding_truncate, embedding_scale:
+** embedding, embedding_as, embedding_dim, embedding_valid, embedding_norm, embedding_normalize, embedding_truncate, embedding_scale:
 ** one vector in, the vector or a number out.
 */
 #include <math.h>
@@ -157,6 +157,33 @@ static void embedding_dim(sqlite3_context *context, int argc, sqlite3_value **ar
   vector_done(&call, 0, &v);
 }
 
+/* Whether x is a vector, whatever it is: what would be an error elsewhere goes into a message that nobody reads. */
+static int is_vector(struct call *call, sqlite3_value *x, size_t *dim) {
+  char *message = NULL;
+  struct call quiet = call_of_table(call->function, call->connection, &message);
+  struct vector v;
+  int valid = vector_read(&quiet, x, "x", &v) == 0;
+  if (valid) {
+    *dim = v.dim;
+    valid = vector_find_not_finite(v.dim, v.data) == v.dim;
+    vector_free(&v);
+  }
+  if (quiet.failed == SQLITE_NOMEM) fail_nomem(call);
+  sqlite3_free(message);
+  return valid;
+}
+
+/* embedding_valid(x [, dim]) */
+static void embedding_valid(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  int64_t expected;
+  size_t dim = 0;
+  if (any_null(argc, argv)) return;
+  int valid = is_vector(&call, argv[0], &dim);
+  if (valid && argc > 1) valid = integer_of(argv[1], &expected) && expected == (int64_t)dim;
+  if (!call.failed) sqlite3_result_int(context, valid);
+}
+
 /* embedding_norm(v) */
 static void embedding_norm(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
@@ -230,6 +257,7 @@ const struct function embedding_functions[] = {
      .flags = FUNCTION_PURE | SQLITE_RESULT_SUBTYPE,
      .call = embedding_as},
     {.name = "embedding_dim", .min_args = 1, .max_args = 1, .flags = FUNCTION_PURE, .call = embedding_dim},
+    {.name = "embedding_valid", .min_args = 1, .max_args = 2, .flags = FUNCTION_PURE, .call = embedding_valid},
     {.name = "embedding_norm", .min_args = 1, .max_args = 1, .flags = FUNCTION_PURE, .call = embedding_norm},
     {.name = "embedding_normalize",
      .min_args = 1,

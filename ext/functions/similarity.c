@@ -1,5 +1,5 @@
 /*
-** cosine_sim, dot_product, l2_distance: two vectors in, a REAL out.
+** cosine_sim, dot_product, l2_distance, l1_distance: two vectors in, a REAL out.
 **
 ** A scan - ORDER BY cosine_sim(v, ?) - calls them once per row, with one argument that is constant: that one is read,
 ** aligned and its norm taken in the first row.
@@ -9,7 +9,7 @@
 #include "core/vector.h"
 #include "host/value.h"
 
-enum { COSINE, DOT, L2 };
+enum { COSINE, DOT, L2, L1 };
 
 /*
 ** Which argument is constant only SQLite knows, and it tells by keeping what is remembered of it. Each call in a statement
@@ -38,11 +38,12 @@ static int may_ask(sqlite3_context *context) {
   return 1;
 }
 
-/* None of the three depends on the order of a and b, to the bit. */
+/* None of the four depends on the order of a and b, to the bit. */
 static double compare(int variant, size_t dim, const void *a, double square, const void *b) {
   switch (variant) {
     case COSINE: return vector_cosine(dim, a, square, b);
     case DOT: return vector_dot(dim, a, b);
+    case L1: return vector_l1(dim, a, b);
     default: return vector_l2(dim, a, b);
   }
 }
@@ -112,5 +113,11 @@ const struct function similarity_functions[] = {{.name = "cosine_sim",
                                                  .max_args = 2,
                                                  .flags = FUNCTION_PURE,
                                                  .variant = L2,
+                                                 .call = similarity},
+                                                {.name = "l1_distance",
+                                                 .min_args = 2,
+                                                 .max_args = 2,
+                                                 .flags = FUNCTION_PURE,
+                                                 .variant = L1,
                                                  .call = similarity},
                                                 {.name = NULL}};

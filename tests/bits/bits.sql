@@ -45,6 +45,10 @@ SELECT id, dot_product(a, b) FROM pairs ORDER BY id;
 
 -- l2_distance
 SELECT id, l2_distance(a, b), l2_distance(a, a) FROM pairs ORDER BY id;
+-- embedding_valid
+SELECT id, embedding_valid(a), embedding_valid(b, 3) FROM pairs ORDER BY id;
+-- l1_distance
+SELECT id, l1_distance(a, b), l1_distance(a, a) FROM pairs ORDER BY id;
 
 -- pool_mean
 SELECT text_id, pool_mean(v), pool_mean(v, mask), pool_mean(v, weight) FROM tokens GROUP BY text_id;

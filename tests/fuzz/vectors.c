@@ -76,6 +76,7 @@ static void check_numbers(sqlite3_value *vector) {
   fuzz_must(number("SELECT embedding_dim(?1)", vector) == (double)dim, "another dimension");
   fuzz_must(fabs(number("SELECT dot_product(?1, ?1)", vector) - square) <= 1e-5 * square, "another product");
   fuzz_must(number("SELECT l2_distance(?1, ?1)", vector) == 0, "not at its own place");
+  fuzz_must(number("SELECT l1_distance(?1, ?1)", vector) == 0, "not at its own place, by the sum");
   double cosine = number("SELECT cosine_sim(?1, ?1)", vector);
   double unit = number("SELECT embedding_norm(embedding_normalize(?1))", vector);
   fuzz_must(norm == 0 ? isnan(cosine) && isnan(unit) : fabs(cosine - 1) < 1e-5 && fabs(unit - 1) < 1e-5,

@@ -28,6 +28,8 @@ const struct statement statements[] = {
     {NULL, "SELECT id FROM t WHERE cosine_sim(v, :json) > 0 ORDER BY cosine_sim(v, :json) DESC LIMIT 3"},
     {NULL, "SELECT a.id, b.id, cosine_sim(a.v, b.j) FROM t AS a, t AS b WHERE a.id < 3 AND b.id < 4"},
     {"dot_product", "SELECT dot_product(v, :json), dot_product(j, '[1,2,3,4]'), dot_product(v, j) FROM t"},
+    {"embedding_valid", "SELECT embedding_valid(v), embedding_valid(j, 4), embedding_valid(:json) FROM t"},
+    {"l1_distance", "SELECT l1_distance(v, :json), l1_distance(j, '[1,2,3,4]'), l1_distance(v, j) FROM t"},
     {"l2_distance", "SELECT l2_distance(v, :json), l2_distance(j, '[1,2,3,4]'), l2_distance(v, j) FROM t"},
     {"pool_mean", "SELECT pool_mean(v), pool_mean(j), pool_mean(v, w), pool_mean(j, m) FROM t"},
     {NULL, "SELECT g, pool_mean(v, m), pool_mean(j, w) FROM t GROUP BY g"},

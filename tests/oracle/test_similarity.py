@@ -2,6 +2,7 @@
 from float32."""
 
 import ctypes
+import math
 
 import arithmetic
 import numpy
@@ -44,6 +45,10 @@ def test_within_the_bound_of_float32(db, rng, d):
     assert one(db, "SELECT l2_distance(?, ?)", vec(a), vec(b)) == pytest.approx(
         numpy.linalg.norm(x - y), rel=(g + 2.1 * U) / 2 + 1e-15, abs=0
     )
+    # each difference is rounded, then the sum of positive numbers in a chain of d / 32
+    assert one(db, "SELECT l1_distance(?, ?)", vec(a), vec(b)) == pytest.approx(
+        math.fsum(abs(x - y)), rel=g + U + 1e-15, abs=0
+    )
     assert one(db, "SELECT embedding_norm(?)", vec(a)) == pytest.approx(
         numpy.linalg.norm(x), rel=g / 2 + 1e-15, abs=0
     )
@@ -63,7 +68,7 @@ def test_any_magnitude(db, rng, d, scale):
     row = db.execute(
         "SELECT cosine_sim(?1, ?1), cosine_sim(?1, ?3), cosine_sim(?1, ?2), dot_product(?1, ?2),"
         " l2_distance(?1, ?2),"
-        " embedding_norm(?1)",
+        " embedding_norm(?1), l1_distance(?1, ?2)",
         (vec(a), vec(b), vec(-a)),
     ).fetchone()
     assert row[:2] == (1.0, -1.0)
@@ -73,6 +78,7 @@ def test_any_magnitude(db, rng, d, scale):
     assert abs(row[3] - x @ y) <= g * (abs(x) @ abs(y))
     assert row[4] == pytest.approx(numpy.linalg.norm(x - y), rel=g, abs=0)
     assert row[5] == pytest.approx(numpy.linalg.norm(x), rel=g, abs=0)
+    assert row[6] == pytest.approx(math.fsum(abs(x - y)), rel=g, abs=0)
 
 
 @pytest.mark.parametrize("d", [2, 33, 300])
@@ -82,11 +88,12 @@ def test_unlike_magnitudes(db, rng, d):
     b = (rng.standard_normal(d) * 1e-30).astype("f4")
     x, y = a.astype("f8"), b.astype("f8")
     row = db.execute(
-        "SELECT cosine_sim(?1, ?2), dot_product(?1, ?2), l2_distance(?1, ?2)", (vec(a), vec(b))
+        "SELECT cosine_sim(?1, ?2), dot_product(?1, ?2), l2_distance(?1, ?2), l1_distance(?1, ?2)", (vec(a), vec(b))
     ).fetchone()
     assert row[0] == pytest.approx(x @ y / numpy.linalg.norm(x) / numpy.linalg.norm(y), abs=1e-6)
     assert abs(row[1] - x @ y) <= 1e-6 * (abs(x) @ abs(y))
     assert row[2] == pytest.approx(numpy.linalg.norm(x), rel=1e-6, abs=0)
+    assert row[3] == pytest.approx(math.fsum(abs(x)), rel=1e-6, abs=0)
 
 
 def test_tiny_difference_of_large_vectors(db):
@@ -102,9 +109,9 @@ def test_tiny_difference_of_large_vectors(db):
 def test_largest_values(db):
     top = float(numpy.finfo("f4").max)
     row = db.execute(
-        "SELECT embedding_norm(?1), dot_product(?1, ?1), l2_distance(?1, ?2)", (vec([top]), vec([-top]))
+        "SELECT embedding_norm(?1), dot_product(?1, ?1), l2_distance(?1, ?2), l1_distance(?1, ?2)", (vec([top]), vec([-top]))
     ).fetchone()
-    assert row == pytest.approx((top, top * top, 2 * top), rel=U)
+    assert row == pytest.approx((top, top * top, 2 * top, 2 * top), rel=U)
 
 
 def test_symmetric_and_clamped(db, rng):
@@ -150,7 +157,7 @@ SECOND = {
 }
 
 
-@pytest.mark.parametrize("function", ["cosine_sim", "dot_product", "l2_distance"])
+@pytest.mark.parametrize("function", ["cosine_sim", "dot_product", "l2_distance", "l1_distance"])
 @pytest.mark.parametrize("case", SECOND)
 def test_every_constant_of_a_statement_is_kept(db, rng, case, function):
     """What is kept of a constant is memory of SQLite's while the statement runs: 64 KB each, at these lengths."""

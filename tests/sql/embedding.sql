@@ -27,3 +27,6 @@ SELECT typeof(embedding('[1]')), typeof(embedding_as('[1]', 'json')), typeof(emb
 SELECT embedding_as(embedding(json_group_array(value * 2)), 'json') FROM json_each('[1,2,3]');
 SELECT sum(value), count(*) FROM json_each(embedding_as(x'0000803f00000040', 'json'));
 SELECT json_object('id', 1, 'v', json(embedding_as('[1,0.5]', 'json')));
+.print == the rows that are no vectors of three elements
+SELECT group_concat(key) FROM json_each('["[1,2,3]","[1,2]","word",5,null,"[1,2,1e50]"]')
+  WHERE NOT embedding_valid(value, 3);

@@ -1,4 +1,4 @@
--- cosine_sim, dot_product, l2_distance: ordering, NULL, thresholds
+-- cosine_sim, dot_product, l2_distance, l1_distance: ordering, NULL, thresholds
 CREATE TABLE word(id INTEGER PRIMARY KEY, name TEXT, v BLOB);
 INSERT INTO word(name, v) VALUES
   ('east', embedding('[1,0]')), ('north', embedding('[0,2]')), ('north-east', embedding('[3,3]')),
@@ -6,7 +6,7 @@ INSERT INTO word(name, v) VALUES
 .print == all pairs of a matrix: 3-4-5 triangles
 SELECT round(cosine_sim('[3,4]', '[4,3]'), 6), dot_product('[3,4]', '[4,3]'),
   round(l2_distance('[3,4]', '[4,3]'), 6),
-  l2_distance('[0,0]', '[3,4]');
+  l2_distance('[0,0]', '[3,4]'), l1_distance('[0,0]', '[3,4]');
 .print == best first: what has no direction or no vector comes last
 SELECT name, round(cosine_sim(v, '[1,0.5]'), 6) AS s FROM word ORDER BY s DESC, id;
 .print == the nearest by distance, a zero vector has one

@@ -116,7 +116,7 @@ def test_names_keep_out_of_the_way(registered):
     names, tables = registered
     own = re.compile(r"(embedding|cosine_|pool_|whiten_)")
     others = {name for name in set(names) | tables if not own.match(name)}
-    assert others == {"dot_product", "l2_distance", "mean_cosine", "isotropy", "spearman", "pearson"}
+    assert others == {"dot_product", "l2_distance", "l1_distance", "mean_cosine", "isotropy", "spearman", "pearson"}
 
 
 def test_loading_leaves_the_database_alone(tmp_path):

@@ -91,6 +91,13 @@ static double l2sq_reference(size_t n, const float *a, const float *b) {
   return fold_reference(lane, 0, 1);
 }
 
+static double l1_reference(size_t n, const float *a, const float *b) {
+  float lane[32] = {0};
+  for (size_t l = 0; l < 32; l++)
+    for (size_t i = l; i < (n + 31) / 32 * 32; i += 32) lane[l] += fabsf(padded(a, n, i) - padded(b, n, i));
+  return fold_reference(lane, 0, 1);
+}
+
 /* Equal to the bit; NaN has many bit patterns, and they are one here. */
 static void check_double(double found, double expected, const struct simd *k, const char *what, size_t n) {
   if (bits_of_double(found) == bits_of_double(expected) || (isnan(found) && isnan(expected))) return;
@@ -109,6 +116,7 @@ TEST(kernel_sums) {
       fill(&r, kind, n, a);
       fill(&r, kind, n, b);
       double ab = dot_reference(n, a, b), bb = dot_reference(n, b, b), l2 = l2sq_reference(n, a, b);
+      double l1 = l1_reference(n, a, b);
       for (size_t place = 0; place < PLACES; place++) {
         const void *x = memcpy(guarded_place(&ga, 4 * n, place), a, 4 * n);
         const void *y = memcpy(guarded_place(&gb, 4 * n, (place + 1) % PLACES), b, 4 * n);
@@ -119,6 +127,7 @@ TEST(kernel_sums) {
           check_double(sums[0], ab, *k, "dot2, first", n);
           check_double(sums[1], bb, *k, "dot2, second", n);
           check_double((*k)->l2sq(n, x, y), l2, *k, "l2sq", n);
+          check_double((*k)->l1(n, x, y), l1, *k, "l1", n);
           check_double((*k)->dot(n, x, x), dot_reference(n, a, a), *k, "dot with itself", n);
         }
       }
@@ -139,6 +148,7 @@ TEST(kernel_sums_of_nan) {
           assert_true(!isfinite((*k)->dot(n, x, y)));
           assert_true(!isfinite((*k)->dot(n, y, x)));
           assert_true(!isfinite((*k)->l2sq(n, x, y)));
+          assert_true(!isfinite((*k)->l1(n, x, y)));
           (*k)->dot2(n, x, y, sums);
           assert_true(!isfinite(sums[0]));
           assert_same_double(sums[1], (double)n);

@@ -53,6 +53,16 @@ static double l2sq(size_t n, const void *a, const void *b) {
   return fold(lane);
 }
 
+static double l1(size_t n, const void *a, const void *b) {
+  float lane[LANES] = {0}, x[LANES], y[LANES];
+  for (size_t i = 0; i < n; i += LANES) {
+    load_group(x, n, a, i);
+    load_group(y, n, b, i);
+    for (int j = 0; j < LANES; j++) lane[j] += fabsf(x[j] - y[j]);
+  }
+  return fold(lane);
+}
+
 /* Nonzero in bit 31 when x is NaN or infinite: adding one to an exponent of all ones carries. */
 static uint32_t not_finite(float x) {
   uint32_t bits;
@@ -154,6 +164,6 @@ enum { PART = 4 }; /* a tile in parts of 4 x 4, which fit the registers */
 DEFINE_SCATTER(scatter, double, CHAIN, SCATTER_WIDTH)
 DEFINE_SCATTER(scatter_single, float, CHAIN_SINGLE, SCATTER_WIDTH_SINGLE)
 
-const struct simd simd_portable = {"portable",    dot,   dot2,  l2sq,      is_finite,       add,
-                                   add_weighted,  shift, widen, transform, transform_block, scatter,
-                                   scatter_single};
+const struct simd simd_portable = {"portable", dot,           dot2,  l2sq,  l1,        is_finite,
+                                   add,        add_weighted,  shift, widen, transform, transform_block,
+                                   scatter,    scatter_single};

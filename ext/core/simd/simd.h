@@ -30,6 +30,8 @@ struct simd {
   void (*dot2)(size_t n, const void *a, const void *b, double out[2]);
   /* sum of (a_i - b_i)^2, each difference rounded to float32 */
   double (*l2sq)(size_t n, const void *a, const void *b);
+  /* sum of |a_i - b_i|, each difference rounded to float32 */
+  double (*l1)(size_t n, const void *a, const void *b);
   /* Whether every element is finite. */
   int (*is_finite)(size_t n, const void *x);
   /* acc_i += x_i, in float64 */
@@ -92,11 +94,13 @@ extern const struct simd simd_avx2, simd_avx512;
 double avx2_dot(size_t n, const void *a, const void *b);
 void avx2_dot2(size_t n, const void *a, const void *b, double out[2]);
 double avx2_l2sq(size_t n, const void *a, const void *b);
+double avx2_l1(size_t n, const void *a, const void *b);
 #elif defined(__aarch64__)
 extern const struct simd simd_neon;
 double neon_dot(size_t n, const void *a, const void *b);
 void neon_dot2(size_t n, const void *a, const void *b, double out[2]);
 double neon_l2sq(size_t n, const void *a, const void *b);
+double neon_l1(size_t n, const void *a, const void *b);
 #endif
 
 #endif

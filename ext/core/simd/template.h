@@ -79,7 +79,7 @@ INLINE void put_doubles(double *p, doubles v) {
 #define SUMS VARIANT
 
 enum { LANES = 32, SUM_REGISTERS = LANES / FLOATS };
-enum sum { DOT, DOT2, L2SQ };
+enum sum { DOT, DOT2, L2SQ, L1 };
 
 /* Register r holds lanes FLOATS r and on. */
 INLINE double fold(const floats lane[SUM_REGISTERS]) {
@@ -103,7 +103,10 @@ INLINE double fold(const floats lane[SUM_REGISTERS]) {
 INLINE void add_group(enum sum kind, const char *p, const char *q, floats *first, floats *second) {
   UNROLL for (size_t r = 0; r < SUM_REGISTERS; r++) {
     floats x = floats_at(p + WIDTH * r), y = floats_at(q + WIDTH * r), d = x - y;
-    first[r] = kind == L2SQ ? FMA(d, d, first[r]) : FMA(x, y, first[r]);
+    if (kind == L1)
+      first[r] += (floats)((words)d & 0x7fffffffu);
+    else
+      first[r] = kind == L2SQ ? FMA(d, d, first[r]) : FMA(x, y, first[r]);
     if (kind == DOT2) second[r] = FMA(y, y, second[r]);
   }
 }
@@ -139,6 +142,12 @@ void PASTE(VARIANT, dot2)(size_t n, const void *a, const void *b, double out[2])
 double PASTE(VARIANT, l2sq)(size_t n, const void *a, const void *b) {
   double out[2];
   add_groups(L2SQ, n, a, b, out);
+  return out[0];
+}
+
+double PASTE(VARIANT, l1)(size_t n, const void *a, const void *b) {
+  double out[2];
+  add_groups(L1, n, a, b, out);
   return out[0];
 }
 #endif
@@ -357,6 +366,7 @@ const struct simd PASTE(simd, VARIANT) = {
     .dot = PASTE(SUMS, dot),
     .dot2 = PASTE(SUMS, dot2),
     .l2sq = PASTE(SUMS, l2sq),
+    .l1 = PASTE(SUMS, l1),
     .is_finite = is_finite,
     .add = add,
     .add_weighted = add_weighted,
