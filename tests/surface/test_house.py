@@ -154,12 +154,13 @@ def test_functions_are_short():
 
 
 def test_functions_take_few_parameters():
-    """Kernels aside: what a variant of simd computes takes pointers, sizes and strides."""
+    """Kernels aside: what a variant of simd computes takes pointers, sizes and strides; and what a test puts in the
+    place of a routine of LAPACK takes what that takes."""
     found = [
         f"{name_of(path)}: {name} takes {count}"
         for path in c_files() if "simd" not in path.parent.name
         for name, _, count in functions(path)
-        if count > PARAMETERS and name not in TOO_LONG_OR_WIDE
+        if count > PARAMETERS and name not in TOO_LONG_OR_WIDE and not name.startswith("LAPACKE_")
     ]  # fmt: skip
     assert found == []
 
