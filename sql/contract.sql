@@ -309,11 +309,13 @@ SELECT pool_tokens(embedding('[1,2]'), 1, 'mean', '[1]');
 -- whiten_fit(v [, k [, options]]): the model of the rows, a BLOB: mean, covariance (divided by n - 1, in
 --   float64) and its eigenvectors, each with its element of largest magnitude positive; y = (x - mean) @
 --   kernel, column j of the kernel is u_j * s_j^(-1/2) (Su et al. 2021). k: an integer 1..d; a REAL in (0, 1), the
---   share of the variance to keep; NULL or absent, every direction with variance. options, a JSON object:
---   method 'pca', 'zca', 'pca-cor', 'zca-cor', 'cholesky' (Kessy et al. 2018); ridge r >= 0 (s_j + r *
---   mean(s)) or 'oas' (Chen et al. 2010, eq. 23); power p in [0, 1] (s_j^(-p/2)); remove m (drops the first m
---   components; Mu & Viswanath 2018); normalize (whiten_apply returns y / |y|); precision 'double' or
---   'single' (sums of float32 blocks: faster, about 1e-6 off).
+--   share to keep of the variance that remove leaves; NULL or absent, every direction with variance. A direction
+--   counts as one when its variance is more than rounding the elements to float32, or solving in float64, leaves; that
+--   is judged with the columns at one scale, so that units do not matter. options, a JSON object: method 'pca',
+--   'zca', 'pca-cor', 'zca-cor', 'cholesky' (Kessy et al. 2018); ridge r >= 0 (s_j + r * mean(s)) or 'oas' (Chen et
+--   al. 2010, eq. 23); power p in [0, 1] (s_j^(-p/2)); remove m (drops the first m components; Mu & Viswanath
+--   2018); normalize (whiten_apply returns y / |y|); precision 'double' or 'single' (sums of float32 blocks:
+--   faster, about 1e-6 off, and below some 1e-5 sqrt(p) of the columns' variance p directions are not told from rounding).
 SELECT embedding_as(whiten_apply((SELECT whiten_fit(value)
   FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]')), '[3,3]'), 'json');
 --> '[1,1]'
@@ -360,6 +362,15 @@ SELECT embedding_as(whiten_kernel(whiten_fit(value, NULL, '{"power":0}')), 'json
   embedding_as(whiten_kernel(whiten_fit(value, NULL, '{"remove":1}')), 'json')
   FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
 --> '[1,0,0,1]' | '[0,1]'
+-- one column 2^24 times the size of the other: both have variance
+SELECT embedding_as(whiten_kernel(whiten_fit(value)), 'json')
+  FROM json_each('[[1048576,0.0625],[1048576,-0.0625],[-1048576,0.0625],[-1048576,-0.0625],[0,0]]');
+--> '[9.536743e-7,0,0,16]'
+-- remove takes 4 of 5, and 0.75 of what is left is the second component; explained is of the same
+SELECT i ->> 'k', i ->> 'explained'
+  FROM (SELECT whiten_info(whiten_fit(value, 0.75, '{"remove":1}')) AS i
+    FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]'));
+--> 1 | 1.0
 SELECT whiten_fit(NULL), whiten_fit(NULL, 2, '{}');
 --> NULL | NULL
 SELECT whiten_fit('[1,2]');
@@ -418,9 +429,11 @@ SELECT whiten_inverse(whiten_fit(value), NULL) FROM json_each('[[3,3],[3,1],[-1,
 SELECT whiten_inverse(whiten_fit(value), '[1]') FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
 --> error: whiten_inverse: y has 1 element, expected 2, what the model returns
 
--- whiten_info(model): JSON with version, method, n, d, k, rank, explained (share of the variance kept), ridge
---   ("oas" has rho beside it), power, remove, normalize, condition (largest / smallest eigenvalue kept, ridge
---   included), hash (16 hex digits), warnings (an array: fewer than 10 d rows without a ridge, ...).
+-- whiten_info(model): JSON with version, method, n, d, k, rank, explained (share kept of the variance that remove
+--   leaves), ridge ("oas" has rho beside it), power, remove, normalize, condition (largest / smallest eigenvalue
+--   kept, ridge included), hash (16 hex digits), warnings (an array of texts: fewer than 10 d rows, and no ridge or
+--   one so small that along the last components other rows vary more than (1 - sqrt(0.1))^-2 times as much as the
+--   model expects, by Marchenko & Pastur's law; components beyond the rank, which a ridge alone scales; ...).
 SELECT i ->> 'method', i ->> 'n', i ->> 'd', i ->> 'k', i ->> 'rank', i ->> 'explained', i ->> 'condition',
   json_array_length(i, '$.warnings')
   FROM (SELECT whiten_info(whiten_fit(value, 1)) AS i FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]'));
@@ -430,6 +443,12 @@ SELECT i ->> 'ridge', i ->> 'power', i ->> 'remove', i ->> 'normalize', i ->> 'c
   FROM (SELECT whiten_info(whiten_fit(value, NULL, '{"ridge":2,"normalize":true}')) AS i
     FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]'));
 --> ~ 2 | ~ 1 | 0 | 1 | ~ 1.5 | 0
+-- three rows span two directions: a ridge makes up the third, and a small one makes too much of it
+SELECT w.value
+  FROM json_each((SELECT whiten_info(whiten_fit(value, 3, '{"ridge":0.001}'))
+    FROM json_each('[[1,0,0],[0,1,0],[0,0,1]]')), '$.warnings') AS w;
+--> 'n = 3 is below 10 d = 30, and the ridge is small against the sampling error: along the last components other rows vary some 1.5e+03 times as much as the model expects; use a larger ridge or a smaller k'
+--> 'k = 3 goes beyond the rank, 2: in the last 1 components the rows have no variance, and only the ridge scales them'
 -- the rows ten times each: rho = 25 / (50 * (17 - 12.5))
 SELECT i ->> 'ridge', i ->> 'rho'
   FROM (SELECT whiten_info(whiten_solve(whiten_stats(value, 10), NULL, '{"ridge":"oas"}')) AS i

@@ -181,6 +181,39 @@ enum status linalg_eigen(size_t d, size_t count, const double *cov, double *vect
   return rc;
 }
 
+/* Columns and values from descending to ascending order, the singular values, which LAPACK scales, to their squares. */
+static void reverse(size_t d, double scale, double *vectors, double *w) {
+  for (size_t j = 0; j < d; j++) w[j] = scale * w[j] * (scale * w[j]);
+  for (size_t j = 0, k = d - 1; j < k; j++, k--) {
+    double value = w[j];
+    w[j] = w[k];
+    w[k] = value;
+    for (size_t i = 0; i < d; i++) {
+      double element = vectors[j * d + i];
+      vectors[j * d + i] = vectors[k * d + i];
+      vectors[k * d + i] = element;
+    }
+  }
+}
+
+enum status linalg_eigen_of_factor(size_t d, double *a, double *vectors, double *w, const struct memory *mem) {
+  lapack_int n = (lapack_int)d, work_size = 68 * n, info;
+  double *work = memory_array(mem, (uint64_t)work_size, sizeof *work);
+  lapack_int *iwork = memory_array(mem, 4 * (uint64_t)d, sizeof *iwork);
+  enum status rc = STATUS_NOMEM;
+  if (work == NULL || iwork == NULL) goto end;
+  lock();
+  info = LAPACKE_dgejsv_work(LAPACK_COL_MAJOR, 'F', 'N', 'V', 'N', 'N', 'N', n, n, a, n, w, NULL, n, vectors, n,
+                             work, work_size, iwork);
+  unlock();
+  rc = info == 0 ? STATUS_OK : STATUS_SOLVER;
+  if (rc == STATUS_OK) reverse(d, work[0] / work[1], vectors, w);
+end:
+  mem->release(work);
+  mem->release(iwork);
+  return rc;
+}
+
 enum status linalg_cholesky(size_t d, double *a) {
   lock();
   lapack_int info = LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', (lapack_int)d, a, (lapack_int)d);

@@ -17,16 +17,23 @@ int linalg_threads(void);
 const char *linalg_config(void);
 
 /*
-** Eigen-decomposition of a symmetric matrix of finite numbers (with others LAPACK may not return). Of `cov` the upper triangle (row-major) is read; `w` (d) receives all
-** eigenvalues, ascending; `vectors` the eigenvectors of the `count` largest, in the same order, d elements each.
-** By dsyevd, and dsyevr where that does not converge; but where linalg_prefers_top says so by dsytrd, dsterf, dstemr and
-** dormtr, which dsyevr consists of: 1.4 times faster at d = 1536, k = 256, and the way for d so large that SQLite gives
-** no block for dsyevd's workspace. Otherwise `vectors` must have room for all d,
-** and receives them all. Workspace: 2 d^2 float64, or d^2. STATUS_NOMEM, STATUS_SOLVER.
+** Eigen-decomposition of a symmetric matrix of finite numbers (with others LAPACK may not return). Of `cov` the upper
+** triangle (row-major) is read; `w` (d) receives all eigenvalues, ascending; `vectors` the eigenvectors of the `count`
+** largest, in the same order, d elements each. By dsyevd, and dsyevr where that does not converge; but where
+** linalg_prefers_top says so by dsytrd, dsterf, dstemr and dormtr, which dsyevr consists of: 1.4 times faster at d = 1536,
+** k = 256, and the way for d so large that SQLite gives no block for dsyevd's workspace. Otherwise `vectors` must have room
+** for all d, and receives them all. Workspace: 2 d^2 float64, or d^2. STATUS_NOMEM, STATUS_SOLVER.
 */
 int linalg_prefers_top(size_t d, size_t count);
 enum status linalg_eigen(size_t d, size_t count, const double *cov, double *vectors, double *w,
                          const struct memory *mem);
+
+/*
+** The same for a^T a, of which only `a` (d x d, column-major; overwritten) is given: its right singular vectors and the
+** squares of its singular values, all d, by one-sided Jacobi rotations (dgejsv). However unequal the columns of a are in
+** size, small eigenvalues have their digits. Workspace: 68 d float64.
+*/
+enum status linalg_eigen_of_factor(size_t d, double *a, double *vectors, double *w, const struct memory *mem);
 
 /*
 ** Cholesky factor of a positive definite matrix, a = L L^T: only the column-major lower triangle (row-major upper) is

@@ -135,6 +135,16 @@ enum status model_check(const void *blob, size_t bytes, struct model_header *h, 
   return rc == STATUS_OK ? model_check_finite(h, arrays) : rc;
 }
 
+enum status model_check_parts(const struct model *model) {
+  struct model_arrays arrays = {.mean = model->mean,
+                                .eigenvalues = model->eigenvalues,
+                                .row_scale = model->row_scale,
+                                .column_scale = model->column_scale,
+                                .kernel = model->kernel,
+                                .inverse = model->inverse};
+  return header_is_sound(&model->header) ? model_check_finite(&model->header, &arrays) : STATUS_HEADER;
+}
+
 int model_is_model(const void *blob, size_t bytes) {
   return blob_has_magic(blob, bytes, MAGIC);
 }

@@ -67,6 +67,9 @@ struct model {
 /* Size of the BLOB for d, k, m and flags of the header. */
 uint64_t model_size(const struct model_header *header);
 
+/* Whether the BLOB of a model would be read again: STATUS_HEADER, STATUS_NOT_FINITE. To be asked before model_write. */
+enum status model_check_parts(const struct model *model);
+
 /* Writes the BLOB, size and hash included, to out[model_size()]. */
 void model_write(const struct model *model, void *out);
 

@@ -12,6 +12,7 @@
 #include "core/base.h"
 #include "core/model.h"
 #include "core/moments.h"
+#include "core/spectrum.h"
 
 enum solve_k { SOLVE_K_ALL, SOLVE_K_COUNT, SOLVE_K_SHARE };
 
@@ -30,14 +31,20 @@ struct solve_options {
 /* pca, every component, no ridge, power 1. */
 extern const struct solve_options SOLVE_DEFAULTS;
 
+/* How many components there were to choose from - the rank, less `remove` - and why no more. */
+struct solve_limit {
+  size_t components;
+  enum spectrum_limit reason;
+};
+
 /*
 ** The model from flushed moments. On success *blob is the model BLOB, *size its bytes, allocated from moments->mem and
-** owned by the caller. Needs 4 d^2 float64 beside the moments.
-** STATUS_WEIGHT, STATUS_NO_VARIANCE, STATUS_RANK (*rank receives how many components there are to choose from: the
-** rank, less `remove`), STATUS_K_CHOLESKY, STATUS_SOLVER, STATUS_OVERFLOW (a scale beyond float32), STATUS_NOMEM.
+** owned by the caller. Needs 4 d^2 float64 beside the moments, 6 where the rank is in doubt (see spectrum.h).
+** STATUS_WEIGHT, STATUS_NO_VARIANCE, STATUS_RANK (*limit says more), STATUS_K_CHOLESKY, STATUS_SOLVER, STATUS_OVERFLOW
+** (a scale beyond float32), STATUS_NOMEM.
 */
 enum status solve_moments(const struct moments *moments, const struct solve_options *options, void **blob,
-                          uint64_t *size, size_t *rank);
+                          uint64_t *size, struct solve_limit *limit);
 
 /*
 ** A model from a kernel (d x k row-major) and a bias (d) fitted elsewhere, both unaligned float32: the mean is -bias.

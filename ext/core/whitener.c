@@ -134,20 +134,33 @@ void whitener_copy_bias(const struct whitener *w, float *out) {
 }
 
 double whitener_explained(const struct whitener *w) {
+  size_t first = w->header.remove, last = first + w->header.k;
   double total = 0, kept = 0;
   if (w->eigenvalues == NULL) return NAN;
-  for (size_t j = 0; j < w->header.d; j++) {
-    int is_kept = j >= w->header.remove && j < w->header.remove + w->header.k;
+  for (size_t j = first; j < w->header.d; j++) {
     total += w->eigenvalues[j];
-    if (is_kept) kept += w->eigenvalues[j];
+    if (j < last) kept += w->eigenvalues[j];
   }
   return kept / total;
 }
 
+/* The j-th eigenvalue as the kernel takes it. */
+static double effective(const struct whitener *w, size_t j) {
+  return (1 - w->header.rho) * w->eigenvalues[j] + w->header.ridge_added;
+}
+
 double whitener_condition(const struct whitener *w) {
   const struct model_header *h = &w->header;
-  size_t last = (size_t)h->remove + h->k - 1;
-  if (w->eigenvalues == NULL || last >= h->d) return NAN;
-  double largest = (1 - h->rho) * w->eigenvalues[h->remove] + h->ridge_added;
-  return largest / ((1 - h->rho) * w->eigenvalues[last] + h->ridge_added);
+  if (w->eigenvalues == NULL) return NAN;
+  return effective(w, h->remove) / effective(w, (size_t)h->remove + h->k - 1);
+}
+
+double whitener_unseen(const struct whitener *w) {
+  const struct model_header *h = &w->header;
+  if (w->eigenvalues == NULL || h->rank == 0) return NAN;
+  double most = 0, n = h->weight, edge = 1 - sqrt(h->rank / n);
+  for (size_t j = 0; j < h->d; j++) most += 2 * w->eigenvalues[j] / h->d;
+  double variance = n > h->d ? w->eigenvalues[h->rank - 1] / (edge * edge)
+                             : w->eigenvalues[h->rank / 2] * 2 / (1 + h->d / n);
+  return fmin(variance, most) / effective(w, (size_t)h->remove + h->k - 1);
 }

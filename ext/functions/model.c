@@ -3,6 +3,7 @@
 #include "core/solve.h"
 
 #include <math.h>
+#include <stdarg.h>
 
 #include "host/connection.h"
 #include "host/value.h"
@@ -74,19 +75,53 @@ static void transform(sqlite3_context *context, int argc, sqlite3_value **argv) 
   model_release(model);
 }
 
-static void append_warnings(sqlite3_str *json, const struct model_header *h) {
-  int first = 1;
-  if (!(h->flags & MODEL_IMPORTED) && h->ridge_added == 0 && h->weight < 10.0 * h->d) {
-    first = 0;
-    sqlite3_str_appendf(
-        json,
-        "\"n = %lld is below 10 d = %lld: the smaller eigenvalues are sampling error; use a smaller "
-        "k or a ridge\"",
-        (long long)h->n, (long long)h->d * 10);
+/* A member of the array of warnings. */
+static void append_warning(sqlite3_str *json, int *count, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  sqlite3_str_appendall(json, (*count)++ ? ",\"" : "\"");
+  sqlite3_str_vappendf(json, format, arguments);
+  sqlite3_str_appendchar(json, 1, '"');
+  va_end(arguments);
+}
+
+/* Below ten rows a dimension the smallest eigenvalues are less than half of what they should be; with a ridge, or with the
+** last components left out, that need not matter. */
+static void warn_of_few_rows(sqlite3_str *json, int *count, const struct whitener *w) {
+  static const double TOO_MUCH = 2.13883399; /* (1 - sqrt(1 / 10))^-2: what n = 10 d comes to without a ridge */
+  const struct model_header *h = &w->header;
+  long long n = h->n, most = 10 * (long long)h->d;
+  double ratio = whitener_unseen(w);
+  if (!(h->weight < (double)most)) return;
+  if (h->ridge_added == 0)
+    append_warning(
+        json, count,
+        "n = %lld is below 10 d = %lld: the smaller eigenvalues are sampling error; use a smaller k or a ridge", n,
+        most);
+  else if (pow(ratio, h->power) > TOO_MUCH)
+    append_warning(
+        json, count,
+        "n = %lld is below 10 d = %lld, and the ridge is small against the sampling error: along the last "
+        "components other rows vary some %.2g times as much as the model expects; use a larger ridge or a "
+        "smaller k",
+        n, most, ratio);
+}
+
+static void append_warnings(sqlite3_str *json, const struct whitener *w) {
+  const struct model_header *h = &w->header;
+  int count = 0;
+  if (!(h->flags & MODEL_IMPORTED)) {
+    uint32_t last = h->remove + h->k;
+    warn_of_few_rows(json, &count, w);
+    if (last > h->rank)
+      append_warning(
+          json, &count,
+          "k = %u goes beyond the rank, %u: in the last %u components the rows have no variance, and only the "
+          "ridge scales them",
+          h->k, h->rank, last - h->rank < h->k ? last - h->rank : h->k);
+  } else if (!(h->flags & MODEL_INVERSE)) {
+    append_warning(json, &count, "the columns of the kernel are dependent: whiten_inverse is not defined");
   }
-  if ((h->flags & MODEL_IMPORTED) && !(h->flags & MODEL_INVERSE))
-    sqlite3_str_appendf(json, "%s\"the columns of the kernel are dependent: whiten_inverse is not defined\"",
-                        first ? "" : ",");
 }
 
 /* ,"name":number, or null where it is not defined */
@@ -115,7 +150,7 @@ static void append_info(sqlite3_str *json, const struct whitener *w) {
   sqlite3_str_appendf(json, ",\"precision\":\"%s\"", h->flags & MODEL_SINGLE ? "single" : "double");
   append_number(json, "condition", whitener_condition(w));
   sqlite3_str_appendf(json, ",\"hash\":\"%016llx\",\"warnings\":[", (unsigned long long)h->hash);
-  append_warnings(json, h);
+  append_warnings(json, w);
   sqlite3_str_appendall(json, "]}");
 }
 

@@ -177,9 +177,33 @@ int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, si
   return 0;
 }
 
-/* rank is what solve_moments reported. */
+/* Why there are no more components: what stands before and behind the number of rows, and what helps besides. */
+static const struct {
+  const char *before, *behind, *remedy;
+} LIMITS[] = {[SPECTRUM_ROWS] = {"the rows", " have variance in no more directions", ""},
+              [SPECTRUM_SINGLE] = {"precision single cannot tell more directions of the rows", " from rounding",
+                                   ", or precision double"},
+              [SPECTRUM_FLOAT64] = {"float64 cannot tell more directions of the rows", " from rounding", ""},
+              [SPECTRUM_SCALE] = {"float64 cannot tell more directions of the rows", " from rounding",
+                                  ", or method pca-cor, which brings the columns to one scale"}};
+
+static void fail_rank(struct call *call, const struct moments *m, const struct solve_options *o,
+                      const struct solve_limit *limit) {
+  const char *before = LIMITS[limit->reason].before, *behind = LIMITS[limit->reason].behind;
+  const char *remedy = LIMITS[limit->reason].remedy;
+  long long n = m->rows, most = (long long)limit->components;
+  if (o->method == MODEL_CHOLESKY)
+    fail(call, "method is cholesky and the rank %lld, expected rank %lld or a ridge: %s (n = %lld)%s", most,
+         (long long)m->dim, before, n, behind);
+  else
+    fail(call, "k is %lld, expected at most %lld: %s (n = %lld)%s%s; use a smaller k or a ridge%s",
+         (long long)(o->k_kind == SOLVE_K_COUNT ? o->k : 1), most, before, n, behind,
+         o->remove > 0 ? " after remove" : "", remedy);
+}
+
+/* limit is what solve_moments reported. */
 static void fail_solve(struct call *call, enum status status, const struct moments *m,
-                       const struct solve_options *o, size_t rank) {
+                       const struct solve_options *o, const struct solve_limit *limit) {
   call->row = 0;
   switch (status) {
     case STATUS_NO_VARIANCE:
@@ -195,17 +219,7 @@ static void fail_solve(struct call *call, enum status status, const struct momen
     case STATUS_K_CHOLESKY:
       fail(call, "method is cholesky with k, power or remove, expected none of them: it takes the whole space");
       break;
-    case STATUS_RANK:
-      if (o->method == MODEL_CHOLESKY)
-        fail(call, "method is cholesky and the rank %lld, expected rank %lld or a ridge", (long long)rank,
-             (long long)m->dim);
-      else
-        fail(call,
-             "k is %lld, expected at most %lld: the rows (n = %lld) have variance in no more directions%s; "
-             "use a smaller k or a ridge",
-             (long long)(o->k_kind == SOLVE_K_COUNT ? o->k : 1), (long long)rank, (long long)m->rows,
-             o->remove > 0 ? " after remove" : "");
-      break;
+    case STATUS_RANK: fail_rank(call, m, o, limit); break;
     case STATUS_OVERFLOW:
       fail(call, "the kernel is beyond float32: the variance, with the ridge, is too small or too large to scale, "
                  "expected ordinary numbers (see embedding_scale)");
@@ -217,11 +231,11 @@ static void fail_solve(struct call *call, enum status status, const struct momen
 void result_solved(struct call *call, struct moments *moments, const struct solve_options *options) {
   void *blob = NULL;
   uint64_t size;
-  size_t rank = 0;
+  struct solve_limit limit = {0};
   enum status rc = moments_flush(moments);
-  if (rc == STATUS_OK) rc = solve_moments(moments, options, &blob, &size, &rank);
+  if (rc == STATUS_OK) rc = solve_moments(moments, options, &blob, &size, &limit);
   if (rc == STATUS_OK)
     sqlite3_result_blob64(call->context, blob, size, sqlite3_free);
   else
-    fail_solve(call, rc, moments, options, rank);
+    fail_solve(call, rc, moments, options, &limit);
 }

@@ -133,7 +133,7 @@ def test_fit(db, kind, method, ridge):
         assert "oas" != ridge or info["rho"] == pytest.approx(want.rho, rel=1e-9)
         kept = want.ridged[want.first : want.last]
         assert info["condition"] == pytest.approx(kept[0] / kept[-1], rel=1e-6)
-        share = want.eigenvalues[want.first : want.last].sum() / want.eigenvalues.sum()
+        share = want.eigenvalues[want.first : want.last].sum() / want.eigenvalues[want.first :].sum()
         assert info["explained"] == pytest.approx(share, rel=1e-9)
         assert numpy.abs(model.eigenvalues - want.eigenvalues).max() <= 1e-10 * want.eigenvalues[0]
         assert numpy.abs(model.bias + want.mean).max() <= 1e-7 * numpy.abs(want.mean).max()

@@ -34,8 +34,9 @@ ROOMS = {
 # Subjects: file names without .c and .h.
 SUBJECTS = {
     "ext/core": {
-        "base", "workers", "quota", "linalg", "hash", "blob", "exact", "vector", "encoding", "json", "halves", "pool", "moments", "scatter",
-        "solve", "model", "whitener", "align", "codes", "topk", "join", "pairs", "products", "space", "correlation", "tune", "simd",
+        "base", "workers", "quota", "linalg", "hash", "blob", "exact", "vector", "encoding", "json", "halves", "pool", "moments",
+        "scatter", "spectrum", "kernel", "solve", "model", "whitener", "align", "codes", "topk", "join", "pairs", "products",
+        "space", "correlation", "tune", "simd",
     },
     "ext/core/simd": {"simd", "template", "variants", "portable", "avx2", "avx512", "neon"},
     "ext/host": {"sqlite", "memory", "function", "connection", "call", "value", "source", "table"},

@@ -53,10 +53,10 @@ static void gather_random(struct random *r, size_t n, size_t d, double condition
   gather(n, d, rows, 0);
 }
 
-static enum status try_solve(struct solve_options o, struct solved *s, size_t *rank) {
+static enum status try_solve(struct solve_options o, struct solved *s, struct solve_limit *limit) {
   uint64_t size = 0;
   void *blob = NULL;
-  enum status rc = solve_moments(&moments, &o, &blob, &size, rank);
+  enum status rc = solve_moments(&moments, &o, &blob, &size, limit);
   *s = (struct solved){.blob = blob};
   if (rc) {
     assert_null(blob);
@@ -88,8 +88,8 @@ static enum status try_solve(struct solve_options o, struct solved *s, size_t *r
 
 static struct solved solve(struct solve_options o) {
   struct solved s;
-  size_t rank;
-  assert_int_equal(try_solve(o, &s, &rank), STATUS_OK);
+  struct solve_limit limit;
+  assert_int_equal(try_solve(o, &s, &limit), STATUS_OK);
   return s;
 }
 
@@ -452,10 +452,10 @@ TEST(whiten_k_by_share) {
 
 static void expect_refusal(struct solve_options o, enum status status, size_t rank) {
   struct solved s;
-  size_t found = 99;
-  enum status rc = try_solve(o, &s, &found);
+  struct solve_limit limit;
+  enum status rc = try_solve(o, &s, &limit);
   assert_int_equal(rc, status);
-  if (status == STATUS_RANK) assert_int_equal(found, rank);
+  if (status == STATUS_RANK) assert_int_equal(limit.components, rank);
 }
 
 /* Column 3 twice column 1, column 4 constant: rank d - 2 (d - 1 in a correlation, less the constant). */
@@ -586,13 +586,13 @@ TEST(whiten_moments_not_finite) {
     for (int method = 0; method < MODEL_METHODS; method++)
       for (size_t at = 0; at < 2; at++) {
         struct solved s;
-        size_t rank;
+        struct solve_limit limit;
         gather(7, 3, SEVEN, 0);
         moments.cross[at] = BAD[b];
-        if (try_solve(with_method((enum model_method)method), &s, &rank) == STATUS_OK) done(&s);
+        if (try_solve(with_method((enum model_method)method), &s, &limit) == STATUS_OK) done(&s);
         moments.cross[at] = 1;
         moments.mean[1] = BAD[b];
-        if (try_solve(with_method((enum model_method)method), &s, &rank) == STATUS_OK) done(&s);
+        if (try_solve(with_method((enum model_method)method), &s, &limit) == STATUS_OK) done(&s);
       }
   end();
 }
@@ -670,9 +670,9 @@ static struct solve_options faulty_options;
 static enum status solve_once(void) {
   void *blob = NULL;
   uint64_t size;
-  size_t rank;
+  struct solve_limit limit;
   struct moments m = moments;
-  enum status rc = solve_moments(&m, &faulty_options, &blob, &size, &rank);
+  enum status rc = solve_moments(&m, &faulty_options, &blob, &size, &limit);
   if (rc != STATUS_OK) assert_null(blob);
   faulty_release(blob);
   return rc;

@@ -287,7 +287,7 @@ TEST(whitener_explained_and_condition) {
   assert_true(model_size(&m.header) <= sizeof blob);
   model_write(&m, blob);
   assert_int_equal(whitener_init(&w, blob, model_size(&m.header), &faulty_memory), STATUS_OK);
-  assert_near(whitener_explained(&w), 6 / 16.0, 1e-16);
+  assert_near(whitener_explained(&w), 6 / 8.0, 1e-16);
   assert_near(whitener_condition(&w), 2, 1e-16);
   end(&w);
   m.header.rho = 0.5;
