@@ -6,8 +6,8 @@
 #include "core/join.h"
 
 #include "host/connection.h"
+#include "host/plan.h"
 #include "host/source.h"
-#include "host/table.h"
 
 enum { QUERY_ROWID, ROWID, SIMILARITY, TABLE };
 
@@ -64,7 +64,7 @@ static void run(struct call *call, sqlite3 *db, struct join *join, size_t k, sql
       if (rc == STATUS_OK) read_rows(call, &rows, join, dim);
       if (rc == STATUS_OK && !call->failed) rc = join_finish(join);
       if (rc) fail_status(call, rc);
-      source_rewind(&rows);
+      source_start(call, &rows, NULL);
     }
   join_end(join);
   source_close(&rows);
@@ -90,6 +90,20 @@ static void filter(struct call *call, struct table_cursor *base, sqlite3_value *
     join_clear(&cursor->join);
   else
     skip_empty(cursor);
+}
+
+static int rewind_rows(struct call *call, struct table_cursor *base) {
+  struct cursor *cursor = (struct cursor *)base;
+  (void)call;
+  cursor->query = cursor->hit = cursor->row = 0;
+  skip_empty(cursor);
+  return 1;
+}
+
+static void estimate(const struct table_plan *plan, double *rows, double *cost) {
+  double n = plan_rows(plan, 0), queries = plan_rows(plan, 2);
+  *rows = queries * plan_integer(plan, 4, 10);
+  *cost = 4 * (n + queries) + n * queries / 10;
 }
 
 static int is_at_end(const struct table_cursor *base) {
@@ -123,9 +137,12 @@ const struct table_function cosine_join_table = {.name = "cosine_join",
                                                  .columns = "query_rowid INTEGER, rowid INTEGER, similarity REAL",
                                                  .column_count = TABLE,
                                                  .arguments = ARGUMENTS,
-                                                 .order = {QUERY_ROWID, 0},
+                                                 .order_count = 3,
+                                                 .order = {{QUERY_ROWID, 0}, {SIMILARITY, 1}, {ROWID, 0}},
                                                  .cursor_bytes = sizeof(struct cursor),
+                                                 .estimate = estimate,
                                                  .filter = filter,
+                                                 .rewind = rewind_rows,
                                                  .next = next,
                                                  .is_at_end = is_at_end,
                                                  .column = column,

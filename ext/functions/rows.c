@@ -12,13 +12,16 @@
 #include "core/vector.h"
 #include "core/workers.h"
 #include "host/connection.h"
+#include "host/plan.h"
 #include "host/source.h"
-#include "host/table.h"
 
 enum { ROWID, VECTOR, MODEL };
 enum { RING = 16, LARGEST_SLICE = 64, SLICE_ELEMENTS = 1 << 17 };
 
 static const char *const ARGUMENTS[] = {"model", "table", "column", NULL};
+
+/* Bits of the arguments that name the source. */
+enum { NAMES = 1 << 1 | 1 << 2 };
 
 /* What became of a vector. */
 enum outcome { MADE, ZERO, NOT_FINITE, OVERFLOWS };
@@ -44,7 +47,8 @@ struct cursor {
   size_t current, read; /* numbers of the slice that is handed out, and of the one to be read next */
   size_t ahead;         /* slices to be read beyond the ones handed out, the current one included */
   size_t row;           /* of the current slice */
-  int at_end;           /* the source is */
+  uint64_t left;        /* rows that are wanted yet */
+  int at_end;           /* the source is, or no more is wanted */
   int failed;           /* why it ended early: an error that waits, with its message */
   char *message;
 };
@@ -98,7 +102,8 @@ static void read_slice(struct cursor *cursor) {
   call.message = &cursor->message;
   struct slice *slice = slice_of(cursor, cursor->read);
   slice->count = slice->vectors = 0;
-  while (slice->count < cursor->capacity && !cursor->at_end) cursor->at_end = !read_row(&call, cursor, slice);
+  while (slice->count < cursor->capacity && !cursor->at_end)
+    cursor->at_end = cursor->left-- == 0 || !read_row(&call, cursor, slice);
   if (call.failed) cursor->failed = call.failed;
   if (slice->count == 0) return;
   cursor->read++;
@@ -142,18 +147,56 @@ static void clear(struct table_cursor *base) {
   sqlite3_free(cursor->message);
 }
 
-static void filter(struct call *call, struct table_cursor *base, sqlite3_value **argv) {
-  struct cursor *cursor = (struct cursor *)base;
-  table_clear(base);
-  cursor->model = model_argument(call, argv[0]);
-  if (cursor->model == NULL) return;
-  const struct model_header *header = &cursor->model->whitener.header;
-  if (source_open(call, table_db(base), "table", argv[1], "column", argv[2], &cursor->source)) return;
+static void open_all(struct call *call, struct cursor *cursor, struct shared_model *model, sqlite3_value **argv) {
+  const struct model_header *header = &model->whitener.header;
+  table_clear(&cursor->base);
+  cursor->model = model;
+  if (source_open(call, table_db(&cursor->base), "table", argv[1], "column", argv[2], &cursor->source)) return;
   if (make_ring(call, cursor, header->d, header->m)) return;
   workers_init(&cursor->workers, call->connection->cores);
+}
+
+/* To the first row. What is appended to the table while its rows are handed out is not read. */
+static void start(struct call *call, struct cursor *cursor) {
+  const struct table_query *asked = &cursor->base.query;
   workers_submit(&cursor->workers, transform_slice, cursor, 0);
+  sqlite3_free(cursor->message);
+  cursor->message = NULL;
+  cursor->failed = cursor->at_end = 0;
+  cursor->current = cursor->read = 0;
   cursor->ahead = 1;
+  cursor->left = asked->limit;
+  if (source_start(call, &cursor->source, &asked->rowids)) return;
+  if (!asked->rowids.is_listed && source_bound(call, &cursor->source)) return;
   turn(call, cursor);
+}
+
+static void filter(struct call *call, struct table_cursor *base, sqlite3_value **argv) {
+  struct cursor *cursor = (struct cursor *)base;
+  struct shared_model *model = model_argument(call, argv[0]);
+  if (model != NULL && model == cursor->model && (base->same & NAMES) == NAMES) {
+    model_release(model);
+    workers_wait(&cursor->workers);
+  } else if (model != NULL) {
+    open_all(call, cursor, model, argv);
+  }
+  if (!call->failed) start(call, cursor);
+  if (call->failed) table_clear(base);
+}
+
+/* If the ring holds all rows. */
+static int rewind_rows(struct call *call, struct table_cursor *base) {
+  struct cursor *cursor = (struct cursor *)base;
+  (void)call;
+  if (!cursor->at_end || cursor->failed || cursor->read > RING) return 0;
+  cursor->current = cursor->row = 0;
+  if (cursor->read > 0) workers_wait_for(&cursor->workers, 0);
+  return 1;
+}
+
+static void estimate(const struct table_plan *plan, double *rows, double *cost) {
+  *rows = plan_rows(plan, 1);
+  *cost = 10 * *rows;
 }
 
 static int is_at_end(const struct table_cursor *base) {
@@ -200,9 +243,13 @@ const struct table_function whiten_rows_table = {.name = "whiten_rows",
                                                  .columns = "rowid INTEGER, vector BLOB",
                                                  .column_count = MODEL,
                                                  .arguments = ARGUMENTS,
-                                                 .order = {ROWID, 0},
+                                                 .takes = TABLE_ROWIDS | TABLE_LIMIT,
+                                                 .order_count = 1,
+                                                 .order = {{ROWID, 0}},
                                                  .cursor_bytes = sizeof(struct cursor),
+                                                 .estimate = estimate,
                                                  .filter = filter,
+                                                 .rewind = rewind_rows,
                                                  .next = next,
                                                  .is_at_end = is_at_end,
                                                  .column = column,

@@ -40,6 +40,14 @@ static void filter(struct call *call, struct table_cursor *base, sqlite3_value *
   cursor->cumulative = eigenvalue(cursor);
 }
 
+static int rewind_rows(struct call *call, struct table_cursor *base) {
+  struct cursor *cursor = (struct cursor *)base;
+  (void)call;
+  cursor->row = 0;
+  cursor->cumulative = eigenvalue(cursor);
+  return 1;
+}
+
 static void next(struct call *call, struct table_cursor *base) {
   struct cursor *cursor = (struct cursor *)base;
   (void)call;
@@ -69,9 +77,11 @@ const struct table_function whiten_spectrum_table = {
     .column_count = MODEL,
     .arguments = ARGUMENTS,
     .innocuous = 1,
-    .order = {COMPONENT, 0},
+    .order_count = 1,
+    .order = {{COMPONENT, 0}},
     .cursor_bytes = sizeof(struct cursor),
     .filter = filter,
+    .rewind = rewind_rows,
     .next = next,
     .is_at_end = is_at_end,
     .column = column,

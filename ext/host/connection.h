@@ -30,6 +30,7 @@ struct connection {
   int64_t parsed;                             /* models parsed in full so far */
   int cores;      /* that a fit or a table-valued function may use: whiten_config('threads') */
   int most_cores; /* what WHITEN_THREADS and the machine allow, and the default */
+  int depth;      /* of tables read within each other */
 };
 
 struct connection *connection_create(void);

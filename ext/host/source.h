@@ -1,30 +1,45 @@
 /*
-** A column of vectors in a table that is named by its arguments: read in rowid order through SQLite itself, on the same
-** connection, so that locks, authorizer, temp and attached schemas work as in any query.
+** A column of vectors in a table that is named by its arguments: read in the order of its rowids through SQLite itself,
+** on the same connection, so that locks, authorizer, temp and attached schemas work as in any query.
 **
 ** The name is looked up as given, in temp, main, then the attached databases; if there is no such table and the name
-** has a point, what stands before it is taken for the schema. Names are quoted, never pasted. Views and WITHOUT ROWID
-** tables are refused. Rows that are added while an ordinary table is read are not seen.
+** has a point, what stands before it is taken for the schema. Names are quoted, never pasted.
+**
+** The rowid is what SQL calls `rowid`: a column of that name if there is one, which must then hold unique integers. So a
+** view or a WITHOUT ROWID table can be read if it has such a column, and what is returned is what a join by rowid finds.
+**
+** A statement is kept from one reading to the next; SQLite prepares it again when the schema changes.
 */
 #ifndef WHITEN_HOST_SOURCE_H
 #define WHITEN_HOST_SOURCE_H
 
+#include "host/rowids.h"
 #include "host/value.h"
 
 struct source {
   sqlite3 *db;
-  sqlite3_stmt *statement;
   const char *column_argument; /* what messages call the column */
+  char *from, *name, *column;  /* "schema"."table" in SQL; the name as given; the column quoted */
+  sqlite3_stmt *all, *some;    /* every row; those of a range */
+  sqlite3_stmt *current;       /* the one that is being read */
+  const struct rowids *rowids; /* what is read */
+  size_t place;                /* in their list */
+  int seeking;                 /* one rowid of the list after the other */
+  int started;                 /* there is a row before this one */
+  int64_t bound;               /* rows beyond are not read */
   int64_t rowid;               /* of the row that source_next read */
-  int at_end;                  /* a step more would start again */
 };
 
 /* `table` and `column` are the arguments so named in messages (table_argument ...). 0 on success. */
 int source_open(struct call *call, sqlite3 *db, const char *table_argument, sqlite3_value *table,
                 const char *column_argument, sqlite3_value *column, struct source *source);
-void source_close(struct source *source);
-/* Before the first row again. */
-void source_rewind(struct source *source);
+void source_close(struct source *source); /* safe on a zeroed struct */
+
+/* To before the first of the rows wanted, which must outlive the reading: NULL for all. 0 on success. */
+int source_start(struct call *call, struct source *source, const struct rowids *rowids);
+/* Has a reading that hands rows out as it goes end at the rowid that is the largest now: rows that its own statement
+** appends are not met. 0 on success. */
+int source_bound(struct call *call, struct source *source);
 
 /*
 ** The next row: 1 if there is one, 0 at the end or after an error. v->data is NULL where the column is; else the vector
@@ -32,5 +47,8 @@ void source_rewind(struct source *source);
 ** receives the first one's. From then on errors name the rowid.
 */
 int source_next(struct call *call, struct source *source, size_t *dim, struct vector *v);
+
+/* How many rows a table has: as ANALYZE left it, else what SQLite itself assumes. Cheap enough for a planner. */
+double source_size(sqlite3 *db, const char *table);
 
 #endif

@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "host/connection.h"
+#include "host/plan.h"
+
+enum { ALL_SAME = (1 << TABLE_ARGUMENTS_MAX) - 1 };
 
 /* The user data of a module. */
 struct binding_of_table {
@@ -22,23 +25,13 @@ static const struct table_function *function_of(const sqlite3_vtab_cursor *curso
   return ((const struct table *)cursor->pVtab)->function;
 }
 
-static struct call call_of_vtab(sqlite3_vtab *vtab) {
-  struct table *table = (struct table *)vtab;
-  return call_of_table(table->function->name, table->connection, &vtab->zErrMsg);
-}
-
 struct call table_call(const struct table_cursor *cursor) {
-  return call_of_vtab(cursor->base.pVtab);
+  struct table *table = (struct table *)cursor->base.pVtab;
+  return call_of_table(table->function->name, table->connection, &table->base.zErrMsg);
 }
 
 sqlite3 *table_db(const struct table_cursor *cursor) {
   return ((const struct table *)cursor->base.pVtab)->db;
-}
-
-static int count_arguments(const struct table_function *function) {
-  int count = 0;
-  while (function->arguments[count] != NULL) count++;
-  return count;
 }
 
 static char *declaration(const struct table_function *function) {
@@ -71,45 +64,8 @@ static int table_disconnect(sqlite3_vtab *vtab) {
   return SQLITE_OK;
 }
 
-static void fail_missing(struct call *call, const struct table_function *function, int missing) {
-  sqlite3_str *list = sqlite3_str_new(NULL);
-  for (int i = 0; function->arguments[i] != NULL; i++)
-    sqlite3_str_appendf(list, "%s%s", i > 0 ? ", " : "", function->arguments[i]);
-  char *text = sqlite3_str_finish(list);
-  if (text == NULL)
-    fail_nomem(call);
-  else
-    fail(call, "%s is missing, expected %s(%s)", function->arguments[missing], function->name, text);
-  sqlite3_free(text);
-}
-
-/* The arguments are passed to xFilter in order; idxNum has a bit for each that is given. */
 static int table_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
-  const struct table_function *function = ((struct table *)vtab)->function;
-  int count = count_arguments(function), places[TABLE_ARGUMENTS_MAX];
-  memset(places, -1, sizeof places);
-  for (int i = 0; i < info->nConstraint; i++) {
-    int argument = info->aConstraint[i].iColumn - function->column_count;
-    if (argument < 0 || argument >= count || info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-    if (!info->aConstraint[i].usable) return SQLITE_CONSTRAINT;
-    places[argument] = i;
-  }
-  for (int i = 0, index = 0; i < count; i++) {
-    if (places[i] < 0 && i < count - function->optional) {
-      struct call call = call_of_vtab(vtab);
-      fail_missing(&call, function, i);
-      return call.failed;
-    }
-    if (places[i] < 0) continue;
-    info->aConstraintUsage[places[i]].argvIndex = ++index;
-    info->aConstraintUsage[places[i]].omit = 1;
-    info->idxNum |= 1 << i;
-  }
-  info->orderByConsumed = info->nOrderBy == 1 && info->aOrderBy[0].iColumn == function->order.column &&
-                          info->aOrderBy[0].desc == function->order.desc;
-  info->estimatedCost = 1000;
-  info->estimatedRows = 1000;
-  return SQLITE_OK;
+  return plan_make(((struct table *)vtab)->db, ((struct table *)vtab)->function, info);
 }
 
 static int table_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **cursor) {
@@ -126,34 +82,105 @@ void table_clear(struct table_cursor *cursor) {
   memset((char *)cursor + sizeof *cursor, 0, function->cursor_bytes - sizeof *cursor);
 }
 
-static void forget_arguments(struct table_cursor *cursor) {
-  for (int i = 0; i < TABLE_ARGUMENTS_MAX; i++) {
-    sqlite3_value_free(cursor->arguments[i]);
-    cursor->arguments[i] = NULL;
-  }
-}
-
 static int table_close(sqlite3_vtab_cursor *base) {
   struct table_cursor *cursor = (struct table_cursor *)base;
   table_clear(cursor);
-  forget_arguments(cursor);
+  for (int i = 0; i < TABLE_ARGUMENTS_MAX; i++) sqlite3_value_free(cursor->arguments[i]);
+  rowids_clear(&cursor->query.rowids);
   sqlite3_free(cursor);
   return SQLITE_OK;
+}
+
+/* ---- xFilter ---- */
+
+/* The first argument that must be given and is not. */
+static void fail_missing(struct call *call, const struct table_function *function, int given) {
+  sqlite3_str *list = sqlite3_str_new(NULL);
+  int missing = 0;
+  for (int i = 0; function->arguments[i] != NULL; i++)
+    sqlite3_str_appendf(list, "%s%s", i > 0 ? ", " : "", function->arguments[i]);
+  while (given >> missing & 1) missing++;
+  char *text = sqlite3_str_finish(list);
+  if (text == NULL)
+    fail_nomem(call);
+  else if (given == 0)
+    fail(
+        call,
+        "%s is missing, expected %s(%s); on the right of RIGHT JOIN, where SQLite before 3.42 does not pass arguments, "
+        "(SELECT * FROM %s(...))",
+        function->arguments[0], function->name, text, function->name);
+  else
+    fail(call, "%s is missing, expected %s(%s)", function->arguments[missing], function->name, text);
+  sqlite3_free(text);
+}
+
+/* Whether a value is the one that was copied. Of a handle there is no copy. */
+static int is_same(sqlite3_value *copy, sqlite3_value *value) {
+  if (copy == NULL || value == NULL) return copy == value;
+  int type = sqlite3_value_type(value);
+  if (type != sqlite3_value_type(copy)) return 0;
+  if (type == SQLITE_NULL) return !is_model_handle(value);
+  if (type == SQLITE_INTEGER) return sqlite3_value_int64(copy) == sqlite3_value_int64(value);
+  if (type == SQLITE_FLOAT) return sqlite3_value_double(copy) == sqlite3_value_double(value);
+  const void *a = type == SQLITE_TEXT ? (const void *)sqlite3_value_text(copy) : sqlite3_value_blob(copy);
+  const void *b = type == SQLITE_TEXT ? (const void *)sqlite3_value_text(value) : sqlite3_value_blob(value);
+  int bytes = sqlite3_value_bytes(value);
+  return sqlite3_value_bytes(copy) == bytes &&
+         (bytes == 0 || (a != NULL && b != NULL && memcmp(a, b, (size_t)bytes) == 0));
+}
+
+/* Keeps copies of the arguments; notes which are the same. */
+static void keep_arguments(struct call *call, struct table_cursor *cursor, sqlite3_value **arguments) {
+  cursor->same = 0;
+  for (int i = 0; i < TABLE_ARGUMENTS_MAX; i++) {
+    if (is_same(cursor->arguments[i], arguments[i])) {
+      cursor->same |= 1u << i;
+      continue;
+    }
+    sqlite3_value_free(cursor->arguments[i]);
+    cursor->arguments[i] = arguments[i] != NULL ? sqlite3_value_dup(arguments[i]) : NULL;
+    if (arguments[i] != NULL && cursor->arguments[i] == NULL) fail_nomem(call);
+  }
+}
+
+static int is_same_query(const struct table_query *a, const struct table_query *b) {
+  return a->least == b->least && a->above == b->above && a->limit == b->limit &&
+         rowids_are_same(&a->rowids, &b->rowids);
+}
+
+/* Asks for the rows: those that are there, if nothing else is asked and no row has changed, or the function's. */
+static void ask(struct call *call, struct table_cursor *cursor, sqlite3_value **arguments,
+                struct table_query *query) {
+  const struct table_function *function = function_of(&cursor->base);
+  int changes = sqlite3_total_changes(table_db(cursor));
+  int is_kept = cursor->is_filled && cursor->same == ALL_SAME && cursor->changes == changes &&
+                is_same_query(&cursor->query, query);
+  rowids_clear(&cursor->query.rowids);
+  cursor->query = *query;
+  cursor->is_filled = 0;
+  if (!is_kept || function->rewind == NULL || !function->rewind(call, cursor))
+    if (!call->failed) function->filter(call, cursor, arguments);
+  cursor->is_filled = !call->failed;
+  cursor->changes = changes;
 }
 
 static int table_filter(sqlite3_vtab_cursor *base, int given, const char *text, int argc, sqlite3_value **argv) {
   struct table_cursor *cursor = (struct table_cursor *)base;
   struct call call = table_call(cursor);
   sqlite3_value *arguments[TABLE_ARGUMENTS_MAX] = {0};
-  (void)text, (void)argc;
-  forget_arguments(cursor);
-  for (int i = 0, index = 0; i < TABLE_ARGUMENTS_MAX; i++) {
-    if (!(given >> i & 1)) continue;
-    arguments[i] = argv[index++];
-    cursor->arguments[i] = sqlite3_value_dup(arguments[i]);
-    if (cursor->arguments[i] == NULL) return SQLITE_NOMEM;
+  struct table_query query;
+  (void)argc;
+  if (given & PLAN_INCOMPLETE) {
+    fail_missing(&call, function_of(base), given & ~PLAN_INCOMPLETE);
+    return call.failed;
   }
-  function_of(base)->filter(&call, cursor, arguments);
+  for (int i = 0, index = 0; i < TABLE_ARGUMENTS_MAX; i++)
+    if (given >> i & 1) arguments[i] = argv[index++];
+  keep_arguments(&call, cursor, arguments);
+  if (plan_read(&call, function_of(base), text, argv, &query) == 0)
+    ask(&call, cursor, arguments, &query);
+  else
+    rowids_clear(&query.rowids);
   return call.failed;
 }
 

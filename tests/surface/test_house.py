@@ -39,7 +39,7 @@ SUBJECTS = {
         "space", "correlation", "tune", "simd",
     },
     "ext/core/simd": {"simd", "template", "variants", "portable", "avx2", "avx512", "neon"},
-    "ext/host": {"sqlite", "memory", "function", "connection", "call", "value", "source", "table"},
+    "ext/host": {"sqlite", "memory", "function", "connection", "call", "value", "source", "rowids", "table", "plan"},
     "ext/functions": {
         "embedding", "similarity", "pool", "moments", "fit", "options", "model", "align", "rows", "spectrum", "topk", "join",
         "pairs", "tune", "measure", "config",
