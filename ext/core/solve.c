@@ -135,44 +135,50 @@ enum status solve_moments(const struct moments *moments, const struct solve_opti
   return rc;
 }
 
-enum status solve_import(size_t d, size_t k, const void *kernel, const void *bias, const struct memory *mem,
-                         void **blob, uint64_t *size) {
+/* The pseudo-inverse of a kernel as float32, if there is one in range. STATUS_SOLVER: there is none. */
+static enum status invert(size_t d, size_t k, const float *kernel, float *inverse, const struct memory *mem) {
+  double *wide = memory_array(mem, d * k, sizeof *wide), *wide_inverse = memory_array(mem, d * k, sizeof *wide);
+  enum status rc = wide != NULL && wide_inverse != NULL ? STATUS_OK : STATUS_NOMEM;
+  for (size_t i = 0; rc == STATUS_OK && i < d * k; i++) wide[i] = kernel[i];
+  if (rc == STATUS_OK) rc = linalg_pseudo_inverse(d, k, wide, wide_inverse, mem);
+  for (size_t i = 0; rc == STATUS_OK && i < d * k; i++) {
+    inverse[i] = (float)wide_inverse[i];
+    if (!isfinite(inverse[i])) rc = STATUS_SOLVER;
+  }
+  mem->release(wide);
+  mem->release(wide_inverse);
+  return rc;
+}
+
+enum status solve_import(const struct solve_arrays *arrays, const struct memory *mem, void **blob,
+                         uint64_t *size) {
+  size_t d = arrays->d, k = arrays->k;
   struct model model = {.header = {.d = (uint32_t)d,
                                    .k = (uint32_t)k,
                                    .m = (uint32_t)k,
                                    .power = 1,
                                    .rank = (uint32_t)(k < d ? k : d),
                                    .flags = MODEL_IMPORTED}};
-  double *mean = memory_array(mem, d, sizeof *mean), *wide = memory_array(mem, d * k, sizeof *wide);
-  double *wide_inverse = memory_array(mem, d * k, sizeof *wide_inverse);
-  float *narrow = memory_array(mem, d * k, sizeof *narrow), *inverse = memory_array(mem, d * k, sizeof *inverse);
+  double *mean = memory_array(mem, d, sizeof *mean);
+  float *kernel = memory_array(mem, d * k, sizeof *kernel), *inverse = memory_array(mem, d * k, sizeof *inverse);
   enum status rc = STATUS_NOMEM;
-  if (mean == NULL || wide == NULL || wide_inverse == NULL || narrow == NULL || inverse == NULL) goto end;
-  memcpy(narrow, kernel, d * k * sizeof *narrow);
+  if (mean == NULL || kernel == NULL || inverse == NULL) goto end;
+  memcpy(kernel, arrays->kernel, d * k * sizeof *kernel);
   for (size_t i = 0; i < d; i++) {
     float value;
-    memcpy(&value, (const char *)bias + 4 * i, sizeof value);
+    memcpy(&value, (const char *)arrays->bias + 4 * i, sizeof value);
     mean[i] = -(double)value;
   }
-  for (size_t i = 0; i < d * k; i++) wide[i] = narrow[i];
-  rc = linalg_pseudo_inverse(d, k, wide, wide_inverse, mem);
+  rc = invert(d, k, kernel, inverse, mem);
   if (rc == STATUS_NOMEM) goto end;
-  if (rc == STATUS_OK) {
-    model.header.flags |= MODEL_INVERSE;
-    for (size_t i = 0; i < d * k; i++) {
-      inverse[i] = (float)wide_inverse[i];
-      if (!isfinite(inverse[i])) model.header.flags &= ~(uint32_t)MODEL_INVERSE;
-    }
-  }
+  if (rc == STATUS_OK) model.header.flags |= MODEL_INVERSE;
   model.mean = mean;
-  model.kernel = narrow;
+  model.kernel = kernel;
   model.inverse = inverse;
   rc = write_model(&model, mem, blob, size);
 end:
   mem->release(mean);
-  mem->release(wide);
-  mem->release(wide_inverse);
-  mem->release(narrow);
+  mem->release(kernel);
   mem->release(inverse);
   return rc;
 }

@@ -46,11 +46,14 @@ struct solve_limit {
 enum status solve_moments(const struct moments *moments, const struct solve_options *options, void **blob,
                           uint64_t *size, struct solve_limit *limit);
 
-/*
-** A model from a kernel (d x k row-major) and a bias (d) fitted elsewhere, both unaligned float32: the mean is -bias.
-** Its inverse is the kernel's pseudo-inverse; the model has none when the columns are dependent. STATUS_NOMEM.
-*/
-enum status solve_import(size_t d, size_t k, const void *kernel, const void *bias, const struct memory *mem,
-                         void **blob, uint64_t *size);
+/* A kernel (d x k row-major) and a bias (d) fitted elsewhere, both unaligned float32: the mean is -bias. */
+struct solve_arrays {
+  size_t d, k;
+  const void *kernel, *bias;
+};
+
+/* The model of them. Its inverse is the kernel's pseudo-inverse; the model has none when the columns are dependent.
+** STATUS_NOMEM. */
+enum status solve_import(const struct solve_arrays *arrays, const struct memory *mem, void **blob, uint64_t *size);
 
 #endif

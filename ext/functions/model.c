@@ -241,7 +241,8 @@ static void import(struct call *call, const struct vector *kernel, const struct 
   if (call->failed || fail_not_finite(call, "kernel", kernel->dim, kernel->data) ||
       fail_not_finite(call, "bias", d, bias->data))
     return;
-  enum status rc = solve_import(d, k, kernel->data, bias->data, &sqlite_memory, &blob, &size);
+  struct solve_arrays arrays = {.d = d, .k = k, .kernel = kernel->data, .bias = bias->data};
+  enum status rc = solve_import(&arrays, &sqlite_memory, &blob, &size);
   if (rc == STATUS_OK)
     sqlite3_result_blob64(call->context, blob, size, sqlite3_free);
   else

@@ -624,7 +624,8 @@ TEST(whiten_import_keeps_what_it_gets) {
   struct model_header h;
   struct model_arrays arrays;
   memcpy(bytes + 1, KERNEL, sizeof KERNEL);
-  assert_int_equal(solve_import(3, 2, bytes + 1, BIAS, &faulty_memory, &blob, &size), STATUS_OK);
+  assert_int_equal(solve_import(&(struct solve_arrays){3, 2, bytes + 1, BIAS}, &faulty_memory, &blob, &size),
+                   STATUS_OK);
   assert_int_equal(model_read(blob, size, &h, &arrays), STATUS_OK);
   assert_int_equal(blob_check_hash(blob, size), STATUS_OK);
   assert_true(h.d == 3 && h.k == 2 && h.m == 2 && h.n == 0);
@@ -653,7 +654,8 @@ TEST(whiten_import_without_inverse) {
     uint64_t size;
     struct model_header h;
     struct model_arrays arrays;
-    assert_int_equal(solve_import(3, 2, KERNELS[i], BIAS, &faulty_memory, &blob, &size), STATUS_OK);
+    assert_int_equal(solve_import(&(struct solve_arrays){3, 2, KERNELS[i], BIAS}, &faulty_memory, &blob, &size),
+                     STATUS_OK);
     assert_int_equal(model_read(blob, size, &h, &arrays), STATUS_OK);
     assert_int_equal(h.flags, MODEL_IMPORTED);
     assert_null(arrays.inverse);
@@ -682,7 +684,7 @@ static enum status import_once(void) {
   static const float KERNEL[] = {3, 0, 4, 0, 0, 2}, BIAS[] = {-1, 2.5f, 0};
   void *blob = NULL;
   uint64_t size;
-  enum status rc = solve_import(3, 2, KERNEL, BIAS, &faulty_memory, &blob, &size);
+  enum status rc = solve_import(&(struct solve_arrays){3, 2, KERNEL, BIAS}, &faulty_memory, &blob, &size);
   if (rc != STATUS_OK) assert_null(blob);
   faulty_release(blob);
   return rc;
