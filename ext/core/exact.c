@@ -30,17 +30,11 @@ void exact_clear(struct exact *e) {
 }
 
 void exact_reset(struct exact *e) {
-  memset(e->sum, 0, 2 * e->n * sizeof *e->sum);
+  memset(e->sum, 0, 3 * e->n * sizeof *e->sum);
   e->mem->release(e->wide);
   e->wide = NULL;
   e->range = (struct exact_range){EXACT_DIGITS, 0};
   e->added = 0;
-}
-
-static float load(const void *v, size_t i) {
-  float x;
-  memcpy(&x, (const unsigned char *)v + 4 * i, sizeof x);
-  return x;
 }
 
 /* *sum += x; what that lost, exactly. */
@@ -54,16 +48,6 @@ static uint64_t bits_of(double x) {
   uint64_t bits;
   memcpy(&bits, &x, sizeof bits);
   return bits;
-}
-
-/* sum_i += weight * v_i, lost_i = what that lost; whether it lost anything at all. */
-static int add_products(size_t n, double *restrict sum, const void *v, double weight, double *restrict lost) {
-  uint64_t any = 0;
-  for (size_t i = 0; i < n; i++) {
-    lost[i] = two_sum(&sum[i], weight * load(v, i));
-    any |= bits_of(lost[i]);
-  }
-  return any << 1 != 0;
 }
 
 /* sum_i += lost_i, lost_i = what that lost in turn; whether it lost anything at all. */
@@ -126,12 +110,13 @@ static enum status keep_lost(struct exact *e, size_t first, size_t end) {
   if (!add_lost(end - first, e->low + first, e->lost + first)) return STATUS_OK;
   if (prepare_wide(e) != STATUS_OK) return STATUS_NOMEM;
   for (size_t i = first; i < end; i++) add_to_digits(e->wide + i * EXACT_DIGITS, &e->range, e->lost[i]);
+  memset(e->lost + first, 0, (end - first) * sizeof *e->lost);
   return STATUS_OK;
 }
 
 enum status exact_add(struct exact *e, size_t count, const void *v, double weight) {
-  if (!simd->is_finite(count, v)) return STATUS_NOT_FINITE;
-  return add_products(count, e->sum, v, weight, e->lost) ? keep_lost(e, 0, count) : STATUS_OK;
+  if (!simd->add_exact(count, e->sum, v, weight, e->lost)) return STATUS_OK;
+  return simd->is_finite(count, v) ? keep_lost(e, 0, count) : STATUS_NOT_FINITE;
 }
 
 enum status exact_add_one(struct exact *e, size_t i, double x) {

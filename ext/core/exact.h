@@ -26,7 +26,7 @@ struct exact {
   const struct memory *mem;
   size_t n;
   double *sum, *low;
-  double *lost;  /* what the addition under way lost */
+  double *lost;  /* what the addition under way lost; else zeros */
   int64_t *wide; /* n x EXACT_DIGITS, least first; NULL: zeros */
   int64_t added; /* rows in `wide` since its digits were last carried */
   struct exact_range {

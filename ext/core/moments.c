@@ -99,8 +99,7 @@ enum status moments_add(struct moments *m, const void *x, double weight) {
   if (rc == STATUS_OK && m->block_rows == m->block_capacity) rc = grow(m);
   if (rc) return rc;
   memcpy(m->block + m->block_rows * m->dim, x, m->dim * sizeof *m->block);
-  int finite = weight == 1 ? simd->add(m->dim, m->block_sum, x)
-                           : simd->add_weighted(m->dim, m->block_sum, x, weight);
+  int finite = simd->add_weighted(m->dim, m->block_sum, x, weight);
   if (!finite) return STATUS_NOT_FINITE;
   m->block_scales[m->block_rows++] = sqrt(weight);
   m->block_weight += weight;

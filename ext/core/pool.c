@@ -78,9 +78,7 @@ static enum status add_to_window(struct pool *pool, const void *v, double weight
 enum status pool_add(struct pool *pool, const void *v, double weight, int64_t position) {
   int finite;
   if (weight > 0 && is_window(pool)) return add_to_window(pool, v, weight, 1);
-  if (weight == 1 && pool->acc != NULL) {
-    finite = simd->add(pool->dim, pool->acc, v);
-  } else if (weight > 0 && pool->acc != NULL) {
+  if (weight > 0 && pool->acc != NULL) {
     finite = simd->add_weighted(pool->dim, pool->acc, v, weight);
   } else {
     finite = simd->is_finite(pool->dim, v);

@@ -168,14 +168,13 @@ TEST(kernel_finds_what_is_not_finite) {
       for (size_t i = 0; i < n; i++) memcpy(x + 4 * i, &GOOD[i % COUNT(GOOD)], 4);
       FOR_EACH_VARIANT(k) {
         assert_true((*k)->is_finite(n, x));
-        assert_true((*k)->add(n, acc, x));
         assert_true((*k)->add_weighted(n, acc, x, 0.5));
         for (size_t at = 0; at < n; at++)
           for (size_t b = 0; b < (place ? 1 : COUNT(BAD)); b++) {
             uint32_t before;
             memcpy(&before, x + 4 * at, 4);
             memcpy(x + 4 * at, &BAD[b], 4);
-            int found = (*k)->is_finite(n, x) || (*k)->add(n, acc, x) || (*k)->add_weighted(n, acc, x, 0.5);
+            int found = (*k)->is_finite(n, x) || (*k)->add_weighted(n, acc, x, 0.5);
             memcpy(x + 4 * at, &before, 4);
             memset(acc, 0, sizeof acc);
             if (found) fail_msg("%s passes over %08x at %zu of %zu", (*k)->name, BAD[b], at, n);
@@ -184,8 +183,43 @@ TEST(kernel_finds_what_is_not_finite) {
     }
 }
 
-/* acc += x, acc += weight x, scale (x - mean), (float)(x - mean): element by element, each step rounded as
+/* acc += weight x, scale (x - mean), (float)(x - mean): element by element, each step rounded as
 ** said. */
+/* The sum, and what it lost, here by Dekker's sum, which asks which of the two is larger; nothing is lost of small
+** integers. */
+TEST(kernel_add_exact) {
+  struct random r = {random_seed() + 7};
+  static float a[LARGEST];
+  static double acc[LARGEST];
+  FOR_EACH_LENGTH(n) {
+    for (int exact = 0; exact < 2; exact++)
+      for (size_t place = 0; place < PLACES; place++) {
+        double weight = exact ? 3 : 3 * random_uniform(&r);
+        for (size_t i = 0; i < n; i++) {
+          a[i] = exact ? (float)(i % 9) : (float)(random_normal(&r) * ldexp(1, (int)(i % 11)));
+          acc[i] = exact ? 5 : random_normal(&r);
+        }
+        const void *x = memcpy(guarded_place(&ga, 4 * n, place), a, 4 * n);
+        size_t edge = place < 3 ? 0 : 3;
+        double *sums = guarded_place(&gb, 8 * n, edge), *lost = guarded_place(&gc, 8 * n, edge);
+        FOR_EACH_VARIANT(k) {
+          memcpy(sums, acc, 8 * n);
+          memset(lost, 0, 8 * n);
+          int any = (*k)->add_exact(n, sums, x, weight, lost), expected = 0;
+          for (size_t i = 0; i < n; i++) {
+            volatile double product = weight * a[i], sum = acc[i] + product;
+            volatile double part = fabs(acc[i]) < fabs(product) ? product - sum : acc[i] - sum;
+            double rest = part + (fabs(acc[i]) < fabs(product) ? acc[i] : product);
+            check_double(sums[i], sum, *k, "add_exact", n);
+            check_double(lost[i], rest, *k, "add_exact: lost", n);
+            expected |= rest != 0;
+          }
+          if (any != expected) fail_msg("%s says %d of what was lost of %zu elements", (*k)->name, any, n);
+        }
+      }
+  }
+}
+
 TEST(kernel_element_by_element) {
   struct random r = {random_seed() + 1};
   static float a[LARGEST];
@@ -204,9 +238,6 @@ TEST(kernel_element_by_element) {
         double *sums = guarded_place(&gc, 8 * n, edge);
         float *out = guarded_place(&gd, 4 * n, edge);
         FOR_EACH_VARIANT(k) {
-          memcpy(sums, acc, 8 * n);
-          (*k)->add(n, sums, x);
-          for (size_t i = 0; i < n; i++) check_double(sums[i], acc[i] + a[i], *k, "add", n);
           memcpy(sums, acc, 8 * n);
           (*k)->add_weighted(n, sums, x, weight);
           for (size_t i = 0; i < n; i++) {
@@ -479,6 +510,6 @@ TEST(simd_choice) {
 
 UNIT_MAIN(WITH_BUFFERS(kernel_sums), WITH_BUFFERS(kernel_sums_of_nan),
           WITH_BUFFERS(kernel_finds_what_is_not_finite), WITH_BUFFERS(kernel_element_by_element),
-          cmocka_unit_test(kernel_panels), WITH_TRANSFORM(kernel_transform),
+          WITH_BUFFERS(kernel_add_exact), cmocka_unit_test(kernel_panels), WITH_TRANSFORM(kernel_transform),
           WITH_TRANSFORM(kernel_transform_block), WITH_TRANSFORM(kernel_transform_of_nan),
           WITH_BUFFERS(kernel_scatter), cmocka_unit_test(simd_choice))

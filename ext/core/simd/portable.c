@@ -76,15 +76,6 @@ static int is_finite(size_t n, const void *x) {
   return !(bad >> 31);
 }
 
-static int add(size_t n, double *acc, const void *x) {
-  uint32_t bad = 0;
-  for (size_t i = 0; i < n; i++) {
-    acc[i] += load(x, i);
-    bad |= not_finite(load(x, i));
-  }
-  return !(bad >> 31);
-}
-
 static int add_weighted(size_t n, double *acc, const void *x, double weight) {
   uint32_t bad = 0;
   for (size_t i = 0; i < n; i++) {
@@ -92,6 +83,18 @@ static int add_weighted(size_t n, double *acc, const void *x, double weight) {
     bad |= not_finite(load(x, i));
   }
   return !(bad >> 31);
+}
+
+static int add_exact(size_t n, double *acc, const void *x, double weight, double *lost) {
+  int any = 0;
+  for (size_t i = 0; i < n; i++) {
+    double before = acc[i], product = weight * load(x, i), part;
+    acc[i] = before + product;
+    part = acc[i] - before;
+    lost[i] = (before - (acc[i] - part)) + (product - part);
+    any |= lost[i] != 0;
+  }
+  return any;
 }
 
 static void shift(size_t n, const void *x, const double *mean, float *out) {
@@ -164,6 +167,6 @@ enum { PART = 4 }; /* a tile in parts of 4 x 4, which fit the registers */
 DEFINE_SCATTER(scatter, double, CHAIN, SCATTER_WIDTH)
 DEFINE_SCATTER(scatter_single, float, CHAIN_SINGLE, SCATTER_WIDTH_SINGLE)
 
-const struct simd simd_portable = {"portable", dot,           dot2,  l2sq,  l1,        is_finite,
-                                   add,        add_weighted,  shift, widen, transform, transform_block,
-                                   scatter,    scatter_single};
+const struct simd simd_portable = {"portable",   dot,           dot2,  l2sq,  l1,        is_finite,
+                                   add_weighted, add_exact,     shift, widen, transform, transform_block,
+                                   scatter,      scatter_single};

@@ -34,10 +34,11 @@ struct simd {
   double (*l1)(size_t n, const void *a, const void *b);
   /* Whether every element is finite. */
   int (*is_finite)(size_t n, const void *x);
-  /* acc_i += x_i, in float64 */
-  int (*add)(size_t n, double *acc, const void *x);
   /* acc_i += weight * x_i: the product is rounded to float64, then the sum */
   int (*add_weighted)(size_t n, double *acc, const void *x, double weight);
+  /* The same, and lost_i, which comes in as 0, = what rounding the sum took, exactly (Knuth's two-sum). Returns whether it
+  ** took anything; what NaN and infinity take is NaN. */
+  int (*add_exact)(size_t n, double *acc, const void *x, double weight, double *lost);
   /* out_i = x_i - mean_i: subtracted in float64, rounded to float32 once; out may be x */
   void (*shift)(size_t n, const void *x, const double *mean, float *out);
   /* out_i = scale * (x_i - mean_i) in float64 */

@@ -178,30 +178,36 @@ INLINE void accumulate(double *acc, doubles x) {
   put_doubles(acc, doubles_at(acc) + x);
 }
 
-/* A weight makes two roundings, as long as -ffp-contract=off holds. */
-INLINE int add_any(int weighted, size_t n, double *acc, const void *x, double weight) {
+/* Two roundings, as long as -ffp-contract=off holds. */
+static int add_weighted(size_t n, double *acc, const void *x, double weight) {
   const char *p = x;
   words bad = {0};
   doubles w = SPLAT(weight);
   for (; n >= FLOATS; n -= FLOATS, p += WIDTH, acc += FLOATS) {
     floats v = floats_at(p);
     bad |= not_finite(v);
-    doubles low = WIDE(LOW(v));
-    accumulate(acc, weighted ? w * low : low);
-    doubles high = WIDE(HIGH(v));
-    accumulate(acc + DOUBLES, weighted ? w * high : high);
+    accumulate(acc, w * WIDE(LOW(v)));
+    accumulate(acc + DOUBLES, w * WIDE(HIGH(v)));
   }
-  if (n == 0) return all_finite(bad);
-  return all_finite(bad) &
-         (weighted ? simd_portable.add_weighted(n, acc, p, weight) : simd_portable.add(n, acc, p));
+  return all_finite(bad) & (n == 0 || simd_portable.add_weighted(n, acc, p, weight));
 }
 
-static int add(size_t n, double *acc, const void *x) {
-  return add_any(0, n, acc, x, 1);
+/* Whether the sum lost anything; only then it is written. */
+INLINE int accumulate_exactly(double *acc, doubles x, double *lost) {
+  doubles before = doubles_at(acc), sum = before + x, part = sum - before;
+  doubles rest = (before - (sum - part)) + (x - part);
+  put_doubles(acc, sum);
+  if (ANY((words)rest)) return put_doubles(lost, rest), 1;
+  return 0;
 }
 
-static int add_weighted(size_t n, double *acc, const void *x, double weight) {
-  return add_any(1, n, acc, x, weight);
+static int add_exact(size_t n, double *acc, const void *x, double weight, double *lost) {
+  const char *p = x;
+  int any = 0;
+  doubles w = SPLAT(weight);
+  for (; n >= DOUBLES; n -= DOUBLES, p += WIDTH / 2, acc += DOUBLES, lost += DOUBLES)
+    any |= accumulate_exactly(acc, w * WIDE(half_at(p)), lost);
+  return any | (n > 0 && simd_portable.add_exact(n, acc, p, weight, lost));
 }
 
 static void shift(size_t n, const void *x, const double *mean, float *out) {
@@ -368,8 +374,8 @@ const struct simd PASTE(simd, VARIANT) = {
     .l2sq = PASTE(SUMS, l2sq),
     .l1 = PASTE(SUMS, l1),
     .is_finite = is_finite,
-    .add = add,
     .add_weighted = add_weighted,
+    .add_exact = add_exact,
     .shift = shift,
     .widen = widen,
     .transform = transform,
