@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { LEAST_PAIRS = 256, SHARE = 16, WINDOW = 16 };
+enum { LEAST_PAIRS = 256, SHARE = 16, LEAST_FOR_HINT = 32, SHARE_FOR_HINT = 32, WINDOW = 16 };
 enum { PAIRS_OF_ROW = 16, ENOUGH_PAIRS = 2048, ENOUGH_ROWS = 4096 };
 
 static void look_at_pair(struct halves *h, const unsigned char *pair) {
@@ -33,9 +33,17 @@ int halves_sample(struct halves *h, size_t dim, const void *v) {
   return h->pairs >= ENOUGH_PAIRS || h->rows >= ENOUGH_ROWS;
 }
 
-int halves_are_float64(const struct halves *h) {
-  if (h->pairs < LEAST_PAIRS || h->most - h->least >= WINDOW) return 0;
+static int look_alike(const struct halves *h, int pairs, int share) {
+  if (h->pairs < pairs || h->most - h->least >= WINDOW) return 0;
   for (int cell = 0; cell < 8; cell++)
-    if (h->cells[cell] < h->pairs / SHARE) return 0;
+    if (h->cells[cell] < h->pairs / share) return 0;
   return 1;
+}
+
+int halves_are_float64(const struct halves *h) {
+  return look_alike(h, LEAST_PAIRS, SHARE);
+}
+
+int halves_may_be_float64(const struct halves *h) {
+  return look_alike(h, LEAST_FOR_HINT, SHARE_FOR_HINT);
 }

@@ -46,4 +46,8 @@ int halves_sample(struct halves *h, size_t dim, const void *v);
 /* Whether it is float64. */
 int halves_are_float64(const struct halves *h);
 
+/* Whether it may be: from 32 pairs on, with 1/32 or more in each cell. For a message about an element that is not finite,
+** which one in 256 of the low halves is: there is an error anyway, and most columns of float64 meet it before 256 pairs. */
+int halves_may_be_float64(const struct halves *h);
+
 #endif

@@ -151,7 +151,7 @@ int fail_not_finite(struct call *call, const char *argument, size_t dim, const v
   if (call->group != NULL) halves = call->group->halves;
   halves_look(&halves, dim, vector);
   char *hint = NULL;
-  if (halves_are_float64(&halves))
+  if (halves_may_be_float64(&halves))
     hint = sqlite3_mprintf(" (it looks like %lld float64: see embedding(%s, 'f64'))", (long long)dim / 2,
                            argument);
   fail(call, "%s[%lld] is %s, expected a finite number%z", argument, (long long)index, name_not_finite(x), hint);
