@@ -106,11 +106,11 @@ def test_a_message_about_nan_late_in_a_column(db, rng, call):
 @pytest.mark.parametrize("call", AGGREGATES)
 @pytest.mark.parametrize("d", [8, 32, 128])
 def test_a_message_about_nan_early_in_a_column(db, rng, call, d):
-    """64 pairs are enough where there is an error anyway; whether a column of random numbers meets NaN before 256 is
+    """128 pairs are more than enough where there is an error anyway; whether a column of random numbers meets NaN before 256 is
     chance, and it usually does."""
     x = rng.standard_normal((8000, d))
     nan = has_nan(x)
-    store(db, numpy.concatenate([x[~nan][: max(1, 64 // d)], x[nan][:1]]))
+    store(db, numpy.concatenate([x[~nan][: max(1, 128 // d)], x[nan][:1]]))
     with pytest.raises(sqlite3.OperationalError, match=SEES_FLOAT64.format(d, "v")):
         db.execute(f"SELECT {call} FROM (SELECT v FROM t ORDER BY id)").fetchall()
 
