@@ -78,7 +78,7 @@ static int register_all(sqlite3 *db, struct connection *connection, const char *
   /* config_functions, which end in whiten_version, stand behind the tables. */
   static const struct function *const FUNCTIONS[] = {embedding_functions, similarity_functions, pool_functions,
                                                      model_functions,     fit_functions,        moments_functions,
-                                                     measure_functions};
+                                                     measure_functions,   batch_functions};
   static const struct table_function *const TABLES[] = {&whiten_spectrum_table, &whiten_rows_table,
                                                         &cosine_topk_table, &cosine_join_table};
   int rc = SQLITE_OK;

@@ -3,30 +3,32 @@
 --
 --   sqlite3 my.db ".timeout 60000" \
 --     "CREATE TEMP VIEW my_vectors AS SELECT id, embedding AS v FROM documents" \
---     ".parameter set @model docs256" ".parameter set @target documents_white" ".read sql/apply.sql"
+--     ".parameter set @model \"'docs256'\"" ".parameter set @target \"'documents_white'\"" \
+--     ".read sql/apply.sql"
 --
 -- or edit the settings below and run  sqlite3 my.db < sql/apply.sql . A view or parameter set before wins
--- over them. Names that are no plain words go into double quotes in a view: "my table".
+-- over them. Names that are no plain words go into double quotes in a view: "my table". A text goes into
+-- quotes within quotes, as above: the shell would take 2024-11-20 for a sum.
 --
--- Needs   ids that are unique and not NULL; it is fast when id is the rowid or has an index. A folder it may
---         write to (for a small file .whiten-HOST-PID.sql, removed at once).
+-- Needs   ids that are unique and not NULL; it is fast when id is the rowid or has an index.
 -- Gives   the table @target(id, v, model_hash): each vector with the hash of the model that made it. Where v
 --         is NULL (or the model normalises and the result is zero) there is a row too, with a NULL v and the
 --         hash.
 -- Batches one statement, so one transaction, per @batch rows: memory, journal and the time for which others
 --         cannot write are those of a batch. Killed at any moment - by SIGKILL too, with a rollback journal
 --         or WAL - the database holds whole batches, and the next run goes on. It waits a minute for other
---         writers.
+--         writers. (Not inside a transaction of yours: then all of it is in that one.)
 -- Again   a row is written when it is missing, has the hash of another model, or (with @verify 1) another
 --         vector than the model gives now: whitening gives the same bits every time, so this finds vectors
 --         that changed since. When nothing changed, nothing is written. @verify 0 trusts the hash and saves
 --         the arithmetic.
 -- Others  may write to the table all the while. A row that comes or changes behind the batch at work is not
---         seen by this run, but by the next one. The report counts the rows that are pending, and as orphans
---         the rows of @target whose id my_vectors no longer has; they are kept. To drop them:
+--         seen by this run, but by the next one. The report counts the rows that are pending - when others
+--         wrote, and with @verify 1, after a second look at all vectors - and as orphans the rows of @target
+--         whose id my_vectors no longer has; they are kept. To drop them:
 --         DELETE FROM documents_white WHERE id NOT IN (SELECT id FROM documents);
--- Errors  a BLOB of a wrong length is reported, with its id, before anything is written; any other bad vector
---         ends the run with the error of whiten_apply, and the batches before it are kept.
+-- Errors  an id that is NULL and a BLOB of a wrong length are reported before anything is written; an id that
+--         comes twice and any other bad vector end the run, and the batches before it are kept.
 
 .bail on
 .timeout 60000
@@ -38,96 +40,59 @@ INSERT OR IGNORE INTO temp.sqlite_parameters (key, value) VALUES
   ('@target', 'whitened'),   -- the table for the whitened vectors
   ('@batch', 1000),          -- rows in a transaction
   ('@verify', 1);            -- 0: a row that has the hash of the model is taken as done
-SELECT 1 WHERE CASE WHEN NOT EXISTS (SELECT 1 FROM pragma_function_list WHERE name = 'whiten_fit')
-                    THEN load_extension('./whiten') END;
 
--- The run works with a copy of the model: whatever happens to the table whitening, hash and vectors agree.
-DROP TABLE IF EXISTS temp.whiten_use;
-CREATE TEMP TABLE whiten_use AS
-  SELECT model, whiten_info(model) ->> 'hash' AS hash, 4 * (whiten_info(model) ->> 'd') AS bytes
-  FROM main.whitening WHERE name = @model;
+-- The extension, unless it is loaded: the installed one, else the one in this folder. A shell of its own tries
+-- which of them loads, since a failure here would end the script.
+.read "|s=/proc/$PPID/exe; [ -x $s ] || s=sqlite3; for w in whiten ./whiten; do $s -bail -init /dev/null :memory: \".load $w\" </dev/null >/dev/null 2>&1 && echo \"SELECT 1 WHERE CASE WHEN NOT EXISTS (SELECT 1 FROM pragma_function_list WHERE name = 'whiten_batch') THEN load_extension('$w') END;\" && break; done"
 
--- What is wrong, the first thing first; NULL when the run can begin.
-DROP TABLE IF EXISTS temp.whiten_problem;
-CREATE TEMP TABLE whiten_problem AS
-  WITH checked(id, misfit) AS (
-    SELECT id, typeof(v) = 'blob' AND length(v) <> (SELECT bytes FROM whiten_use) FROM my_vectors)
-  SELECT CASE
-    WHEN bytes IS NULL THEN printf('whitening has no model %s', quote(@model))
-    WHEN typeof(@batch) <> 'integer' OR @batch < 1
-      THEN printf('@batch is %s, expected an integer from 1', quote(@batch))
-    WHEN EXISTS (SELECT 1 FROM pragma_table_info(@target, 'main') WHERE name NOT IN ('id', 'v', 'model_hash'))
-      THEN printf('the table %s has other columns than id, v and model_hash, expected a new name', @target)
-    WHEN ids < n THEN printf('my_vectors has %d rows without an id', n - ids)
-    WHEN misfits THEN printf('%d vectors do not fit the model, the first at id %s with %d bytes, expected %d',
-      misfits, quote(first_misfit), (SELECT length(v) FROM my_vectors WHERE id = first_misfit), bytes)
-  END AS message, n
-  FROM (SELECT count(*) AS n, count(id) AS ids, sum(misfit) AS misfits,
-          min(CASE WHEN misfit THEN id END) AS first_misfit FROM checked)
-    LEFT JOIN whiten_use;
-
--- One batch, from the id `next` to the id `last`: INSERT INTO whiten_step VALUES (1). After the end it does
--- nothing.
-DROP TABLE IF EXISTS temp.whiten_cursor;
-CREATE TEMP TABLE whiten_cursor AS
-  SELECT (SELECT min(id) FROM my_vectors) AS next, NULL AS last, @batch AS batch, @verify AS verify;
-DROP VIEW IF EXISTS temp.whiten_target;
-DROP VIEW IF EXISTS temp.whiten_step;
-CREATE TEMP VIEW whiten_step AS SELECT 1 AS go;
-CREATE TEMP TRIGGER whiten_batch INSTEAD OF INSERT ON whiten_step BEGIN
-  UPDATE whiten_cursor SET last = (
-    SELECT max(id) FROM (SELECT id FROM my_vectors WHERE id >= (SELECT next FROM whiten_cursor)
-                         ORDER BY id LIMIT (SELECT batch FROM whiten_cursor)));
-  INSERT INTO whiten_target (id, v, model_hash)
-    SELECT s.id, whiten_apply((SELECT whiten_model(model) FROM whiten_use), s.v),
-      (SELECT hash FROM whiten_use)
-    FROM my_vectors AS s LEFT JOIN whiten_target AS t ON t.id = s.id
-    WHERE s.id BETWEEN (SELECT next FROM whiten_cursor) AND (SELECT last FROM whiten_cursor)
-      AND (t.model_hash IS NOT (SELECT hash FROM whiten_use)
-           OR (SELECT verify FROM whiten_cursor)
-              AND t.v IS NOT whiten_apply((SELECT whiten_model(model) FROM whiten_use), s.v));
-  UPDATE whiten_cursor SET next = (
-    SELECT id FROM my_vectors WHERE id > (SELECT last FROM whiten_cursor) ORDER BY id LIMIT 1);
+-- What is wrong, the first thing first. A parameter that no script has is a misspelt one.
+DROP VIEW IF EXISTS temp.whiten_unknown;
+CREATE TEMP VIEW whiten_unknown AS
+  WITH known(key) AS (VALUES ('@model'), ('@k'), ('@options'), ('@replace'), ('@target'), ('@batch'),
+    ('@verify'), ('@kernel'), ('@bias'), ('@same'))
+  SELECT key FROM temp.sqlite_parameters
+  WHERE key NOT IN known AND (key LIKE '@%' OR '@' || ltrim(key, ':$') IN known);
+SELECT printf('apply: %s is no parameter of the scripts, expected one that stands in them', key)
+  AS apply FROM whiten_unknown;
+DROP VIEW IF EXISTS temp.whiten_check;
+CREATE TEMP VIEW whiten_check AS SELECT NULL AS loaded, NULL AS unknown, NULL AS text, NULL AS found;
+CREATE TEMP TRIGGER whiten_checked INSTEAD OF INSERT ON whiten_check BEGIN
+  SELECT RAISE(ABORT, 'apply: the extension whiten is neither installed nor in this folder')
+    WHERE NOT new.loaded;
+  SELECT RAISE(ABORT, 'apply: a parameter is unknown, nothing was done') WHERE new.unknown;
+  SELECT RAISE(ABORT, 'apply: @model or @target is not text, expected a name: .parameter set @model "''name''"')
+    WHERE NOT new.text;
+  SELECT RAISE(ABORT, 'apply: whitening has no model of the name in @model') WHERE NOT new.found;
 END;
+INSERT INTO whiten_check (loaded, unknown)
+  SELECT EXISTS (SELECT 1 FROM pragma_function_list WHERE name = 'whiten_batch'),
+    EXISTS (SELECT 1 FROM whiten_unknown);
+INSERT INTO whiten_check (text, found)
+  SELECT typeof(@model) = 'text' AND typeof(@target) = 'text',
+    EXISTS (SELECT 1 FROM main.whitening WHERE name = @model);
 
--- The name of the target is a parameter, and the shell has no loop: so the statements - what writes a row to
--- the target, a step per batch, and one more for rows that come at the end - are written to a file, then read
--- from it.
-.mode list
-.headers off
-.once '|cat > .whiten-$(uname -n)-$PPID.sql'
-SELECT CASE WHEN message IS NOT NULL THEN printf('
-CREATE TEMP TRIGGER whiten_stop BEFORE DELETE ON whiten_problem BEGIN SELECT RAISE(ABORT, %Q); END;
-DELETE FROM whiten_problem;', 'apply: ' || message)
-ELSE printf('
-CREATE TABLE IF NOT EXISTS main."%w" (
-  id %s PRIMARY KEY NOT NULL,
-  v BLOB,
-  model_hash TEXT NOT NULL
-);
-CREATE TEMP VIEW whiten_target AS SELECT id, v, model_hash FROM main."%w";
-CREATE TEMP TRIGGER whiten_put INSTEAD OF INSERT ON whiten_target BEGIN
-  INSERT INTO "%w" (id, v, model_hash) VALUES (new.id, new.v, new.model_hash)
-    ON CONFLICT (id) DO UPDATE SET v = excluded.v, model_hash = excluded.model_hash;
-END;',
-  @target, CASE WHEN (SELECT typeof(max(id)) FROM my_vectors) IN ('integer', 'null') THEN 'INTEGER' END,
-  @target, @target) END
-FROM whiten_problem
-UNION ALL
-SELECT line FROM (
-  WITH RECURSIVE step(i, n) AS (
-    SELECT 1, n FROM whiten_problem WHERE message IS NULL
-    UNION ALL
-    SELECT i + 1, n FROM step WHERE i <= n / @batch)
-  SELECT 'INSERT INTO whiten_step VALUES (1);' || CASE WHEN i % 100 = 0 THEN printf('
-.print "%d of %d rows"', min(i * @batch, n), n) ELSE '' END AS line FROM step);
-.read '|f=.whiten-$(uname -n)-$PPID.sql; cat $f; rm -f $f'
+-- What the statement below takes as values, so that it reads no table: each of its batches is then a
+-- transaction of its own. A copy of the model: whatever happens to whitening, hash and vectors agree.
+INSERT OR REPLACE INTO temp.sqlite_parameters (key, value) VALUES
+  ('$whiten_model', (SELECT model FROM main.whitening WHERE name = @model)),
+  ('$whiten_rows', (SELECT count(*) FROM my_vectors)),
+  ('$whiten_version', (SELECT data_version FROM pragma_data_version));
 
-.headers on
-.mode column
-SELECT @model AS model, hash AS model_hash, count(*) AS "rows", count(done) AS done,
-  count(CASE WHEN done AND v IS NULL THEN 1 END) AS nulls, count(*) - count(done) AS pending,
-  (SELECT count(*) FROM whiten_target AS o LEFT JOIN my_vectors AS m ON m.id = o.id
-   WHERE m.id IS NULL) AS orphans
-FROM (SELECT hash, t.v AS v, CASE WHEN t.model_hash = hash THEN 1 END AS done
-      FROM whiten_use, my_vectors AS s LEFT JOIN whiten_target AS t ON t.id = s.id);
+WITH RECURSIVE batch(i, last) AS (
+  SELECT 1, whiten_batch($whiten_model, 'my_vectors', @target, NULL, @batch, @verify)
+  UNION ALL
+  SELECT i + 1, whiten_batch($whiten_model, 'my_vectors', @target, last, @batch, @verify)
+  FROM batch WHERE last IS NOT NULL)
+SELECT printf('%d of %d rows', min(i * @batch, $whiten_rows), $whiten_rows) AS apply
+FROM batch WHERE i % 100 = 0 AND last IS NOT NULL;
+
+-- Did anyone else write meanwhile? (Of attached databases that is not known.)
+INSERT OR REPLACE INTO temp.sqlite_parameters (key, value) VALUES
+  ('$whiten_changed', (SELECT data_version <> $whiten_version FROM pragma_data_version)
+     OR EXISTS (SELECT 1 FROM pragma_database_list WHERE name NOT IN ('main', 'temp')));
+SELECT printf('apply: model %s, hash %s, rows %d, done %d, nulls %d, pending %d, orphans %d', quote(@model),
+  whiten_info($whiten_model) ->> 'hash', state ->> 'rows', state ->> 'done', state ->> 'nulls',
+  state ->> 'pending', state ->> 'orphans') AS apply
+FROM (SELECT whiten_pending($whiten_model, 'my_vectors', @target, @verify AND $whiten_changed) AS state);
+DELETE FROM temp.sqlite_parameters
+WHERE key IN ('$whiten_model', '$whiten_rows', '$whiten_version', '$whiten_changed');

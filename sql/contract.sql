@@ -657,6 +657,65 @@ SELECT pearson(1, x'00');
 --> error: pearson: row 1 of the group: y is a BLOB, expected a number
 
 
+-- BATCHES: a table whitened step by step
+
+-- whiten_batch(model, source, target, after, rows [, verify]): whitens the next rows of source(id, v), a table or view,
+--   those whose id comes after `after` (NULL: from the first on), into the table target(id, v, model_hash) of main, and
+--   returns the last id of them; NULL when there was none left. A batch is one statement, and is a transaction where none
+--   is open and the statement that calls reads no table: as the loop below, with the model bound.
+CREATE TABLE documents (id INTEGER PRIMARY KEY, v TEXT);
+INSERT INTO documents VALUES (1, '[1,2]'), (2, '[3,4]'), (5, NULL), (7, '[5,6]'), (9, '[7,8]');
+WITH RECURSIVE batch(last) AS (
+  SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white', NULL, 2)
+  UNION ALL
+  SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white', last, 2)
+  FROM batch WHERE last IS NOT NULL)
+  SELECT last FROM batch;
+--> 2
+--> 7
+--> 9
+--> NULL
+-- The target is made when it is missing; its id is the rowid where all ids are integers. A NULL v stays one.
+CREATE TABLE made AS SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white', NULL, 3) AS last;
+SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white', 5, 1),
+  (SELECT json_group_array(embedding_as(v, 'json')) FROM white),
+  (SELECT type FROM pragma_table_info('white') WHERE name = 'id');
+--> 7 | '[[2,3],[4,5],null,[6,7]]' | 'INTEGER'
+-- A row is written when it is missing, was made by another model, or (unless verify is 0) is not what the model gives.
+CREATE TABLE again AS SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white', NULL, 9) AS last;
+UPDATE white SET v = x'00' WHERE id = 1;
+SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white', NULL, 9, 0),
+  whiten_pending(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white') ->> 'pending';
+--> 9 | 1
+SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white', NULL, 9),
+  whiten_pending(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white') ->> 'pending';
+--> 9 | 0
+-- From the first on, all ids and lengths are looked at before anything is written; later, the ids of the batch.
+CREATE VIEW twofold AS SELECT id % 2 AS id, v FROM documents;
+SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'twofold', 'other', NULL, 9);
+--> error: whiten_batch: source has the id 1 more than once, expected ids that are unique
+CREATE VIEW nameless AS SELECT NULL AS id, v FROM documents;
+SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'nameless', 'other', NULL, 9);
+--> error: whiten_batch: source has 5 rows whose id is NULL, expected ids
+SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'documents', NULL, 9);
+--> error: whiten_batch: target is 'documents', as source is, expected another table
+SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), NULL, 'white', NULL, 9);
+--> error: whiten_batch: source is NULL, expected TEXT, the name of a table or view with id and v
+
+-- whiten_pending(model, source, target [, verify]): JSON with the rows of source, how many of them are done, as
+--   whiten_batch judges it, nulls among these, pending ones, and orphans: rows of target whose id source does not have.
+CREATE TABLE documents (id INTEGER PRIMARY KEY, v TEXT);
+INSERT INTO documents VALUES (1, '[1,2]'), (2, '[3,4]'), (5, NULL), (7, '[5,6]');
+CREATE TABLE made AS SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white', NULL, 3) AS last;
+DELETE FROM documents WHERE id = 1;
+SELECT whiten_pending(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white');
+--> '{"rows":3,"done":2,"nulls":1,"pending":1,"orphans":1}'
+SELECT whiten_pending(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', NULL);
+--> error: whiten_pending: target is NULL, expected TEXT, the name of a table
+SELECT whiten_pending(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'nowhere');
+--> error: whiten_pending: no such table: main.nowhere
+
+
 -- CONFIG: what is running
 
 -- whiten_version(): the semantic version.

@@ -109,3 +109,7 @@ int is_model_handle(sqlite3_value *value) {
 void result_model(struct call *call, struct shared_model *model) {
   sqlite3_result_pointer(call->context, model_retain(model), POINTER_TYPE, release_pointer);
 }
+
+int model_bind(sqlite3_stmt *statement, int index, struct shared_model *model) {
+  return sqlite3_bind_pointer(statement, index, model_retain(model), POINTER_TYPE, release_pointer);
+}

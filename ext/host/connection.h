@@ -48,5 +48,7 @@ int is_model_handle(sqlite3_value *value);
 
 /* Returns the model as a handle; takes a reference of its own. */
 void result_model(struct call *call, struct shared_model *model);
+/* Binds it, as a handle, to a parameter of a statement of our own: SQLite's return code. */
+int model_bind(sqlite3_stmt *statement, int index, struct shared_model *model);
 
 #endif

@@ -188,6 +188,8 @@ static const char *const STATEMENTS[] = {
     "SELECT $a,$a FROM t$w",
     "SELECT $x FROM bad AS t JOIN t AS u ON u.id=t.rowid$w",
     "SELECT * FROM whiten_rows($m,$t,$c)",
+    "SELECT whiten_batch($m,$t,$t,$a,$k,$n)",
+    "SELECT whiten_batch($m,$t,'made',NULL,$k),whiten_pending($m,$t,'made',$n)",
     "SELECT * FROM cosine_topk($t,$c,$v,$k)",
     "SELECT * FROM cosine_join($t,$c,$t,$c,$k)",
     "SELECT * FROM whiten_spectrum($m)",

@@ -41,7 +41,7 @@ SUBJECTS = {
     "ext/core/simd": {"simd", "template", "variants", "portable", "avx2", "avx512", "neon"},
     "ext/host": {"sqlite", "memory", "function", "connection", "call", "value", "source", "rowids", "table", "plan"},
     "ext/functions": {
-        "embedding", "similarity", "pool", "moments", "fit", "options", "model", "align", "rows", "spectrum", "topk", "join",
+        "embedding", "similarity", "pool", "moments", "fit", "options", "model", "align", "rows", "batch", "spectrum", "topk", "join",
         "pairs", "tune", "measure", "config",
     },
     "ext/index": {"module", "store", "query", "sync"},
