@@ -37,6 +37,18 @@ def eigen(sym):
     return values, vectors * numpy.where(largest < 0, -1.0, 1.0)
 
 
+def rank_of(cov, squares, n):
+    """Positive eigenvalues of the covariance less what rounding the elements to float32 makes of it, counted with the
+    columns at unit variance; of what float64 cannot tell from 0, none."""
+    variance = numpy.diag(cov)
+    alive = variance > 4 * EPS32**2 * squares
+    variance, squares = variance[alive], squares[alive]
+    scaled = cov[numpy.ix_(alive, alive)] / numpy.sqrt(numpy.outer(variance, variance))
+    noise = EPS32**2 * max(4, (1 + numpy.sqrt(len(cov) / n)) ** 2) * squares / variance
+    values = numpy.linalg.eigvalsh(scaled - numpy.diag(noise))
+    return int((values > len(cov) * EPS64 * values.max(initial=0)).sum())
+
+
 @dataclasses.dataclass
 class Fit:
     mean: numpy.ndarray
@@ -67,10 +79,9 @@ def fit(x, k=None, method="pca", ridge=0.0, power=1.0, remove=0, weights=None):
         alive = variance > 4 * EPS32**2 * squares
         scale = numpy.where(alive, 1 / numpy.sqrt(numpy.where(alive, variance, 1.0)), 0.0)
     values, vectors = eigen(cov * numpy.outer(scale, scale))
-    floor = max(d * EPS64 * values[0], 4 * EPS32**2 * (squares * scale**2).sum() / d)
-    values = numpy.where(values <= floor, 0.0, values)
-    values[int(min(d, max(n - 1, 0))) :] = 0.0
-    rank = int((values > 0).sum())
+    rows = int((w > 0).sum())
+    rank = min(rank_of(cov, squares, rows), max(rows - 1, 0))
+    values[rank:] = 0.0
 
     rho = 0.0
     if ridge == "oas":
