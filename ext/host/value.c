@@ -199,7 +199,7 @@ int number_read(struct call *call, sqlite3_value *value, const char *argument, d
 }
 
 int integer_of_real(double real, int64_t *number) {
-  if (!(real >= -0x1p63 && real < 0x1p63) || (double)(int64_t)real != real) return 0;
+  if (!(real >= -9223372036854775808.0 && real < 9223372036854775808.0) || (double)(int64_t)real != real) return 0;
   *number = (int64_t)real;
   return 1;
 }

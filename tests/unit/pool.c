@@ -393,8 +393,8 @@ static enum status window_once(void) {
     float v = faulty_weights ? 0 : (float)SPREAD[i];
     rc = pool_add(&p, &v, faulty_weights ? SPREAD[i] : 1, 0);
   }
-  if (rc == STATUS_OK)
-    rc = pool_remove(&p, faulty_weights ? &(float){0} : &(float){1e30f}, faulty_weights ? 1e30 : 1);
+  float first = faulty_weights ? 0 : (float)SPREAD[0];
+  if (rc == STATUS_OK) rc = pool_remove(&p, &first, faulty_weights ? SPREAD[0] : 1);
   pool_clear(&p);
   return rc;
 }

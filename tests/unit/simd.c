@@ -205,16 +205,16 @@ TEST(kernel_add_exact) {
         FOR_EACH_VARIANT(k) {
           memcpy(sums, acc, 8 * n);
           memset(lost, 0, 8 * n);
-          int any = (*k)->add_exact(n, sums, x, weight, lost), expected = 0;
+          int any = (*k)->add_exact(n, sums, x, weight, lost), wanted = 0;
           for (size_t i = 0; i < n; i++) {
             volatile double product = weight * a[i], sum = acc[i] + product;
             volatile double part = fabs(acc[i]) < fabs(product) ? product - sum : acc[i] - sum;
             double rest = part + (fabs(acc[i]) < fabs(product) ? acc[i] : product);
             check_double(sums[i], sum, *k, "add_exact", n);
             check_double(lost[i], rest, *k, "add_exact: lost", n);
-            expected |= rest != 0;
+            wanted |= rest != 0;
           }
-          if (any != expected) fail_msg("%s says %d of what was lost of %zu elements", (*k)->name, any, n);
+          if (any != wanted) fail_msg("%s says %d of what was lost of %zu elements", (*k)->name, any, n);
         }
       }
   }
