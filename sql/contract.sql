@@ -660,6 +660,32 @@ SELECT pearson(1, x'00');
 --> error: pearson: row 1 of the group: y is a BLOB, expected a number
 
 
+-- FILES: what numpy and others leave
+
+-- embedding_rows(data [, encoding [, dim]]): a table of position (from 1) and vector: the rows of a file's content, raw
+--   numbers or what numpy.save wrote, each decoded when it is asked for. Raw numbers are f32 unless encoding says 'f64',
+--   'f16', 'bf16' or 'i8', and need dim.
+SELECT position, embedding_as(vector, 'json') FROM embedding_rows(x'0000803f000000400000404000008040', 'f32', 2);
+--> 1 | '[1,2]'
+--> 2 | '[3,4]'
+SELECT position, embedding_as(vector, 'json') FROM embedding_rows(x'01ff7f80', 'i8', 2) WHERE position = 2;
+--> 2 | '[127,-128]'
+SELECT count(*) FROM embedding_rows(x'', 'f32', 2);
+--> 0
+-- A .npy file says itself what it holds: <f4, <f8, <f2 or |i1, C order, (n, dim), or (n,) with dim.
+SELECT embedding_as(vector, 'json') FROM embedding_rows(CAST(x'934e554d50590100' || x'3300'
+  || '{''descr'':''<f4'',''fortran_order'':False,''shape'':(1,2)}' || x'0000803f00000040' AS BLOB));
+--> '[1,2]'
+SELECT * FROM embedding_rows(x'0000803f00000040', 'f32', 3);
+--> error: embedding_rows: data has 8 bytes of numbers, expected a multiple of 12 (3 f32)
+SELECT * FROM embedding_rows(x'0000803f0000c07f', 'f32', 1);
+--> error: embedding_rows: rowid 2: data[0] is NaN, expected a finite number
+SELECT * FROM embedding_rows(x'0000803f');
+--> error: embedding_rows: dim is missing, expected how many numbers a row has
+SELECT * FROM embedding_rows(NULL, 'f32', 1);
+--> error: embedding_rows: data is NULL, expected a BLOB, the content of a file (readfile gives NULL if it cannot)
+
+
 -- BATCHES: a table whitened step by step
 
 -- whiten_batch(model, source, target, after, rows [, verify]): whitens the next rows of source(id, v), a table or view,

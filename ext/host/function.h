@@ -41,6 +41,7 @@ extern const struct function embedding_functions[], similarity_functions[], pool
     fit_functions[], moments_functions[], measure_functions[], batch_functions[], config_functions[];
 /* The table-valued functions: see table.h. */
 struct table_function;
-extern const struct table_function whiten_spectrum_table, whiten_rows_table, cosine_topk_table, cosine_join_table;
+extern const struct table_function whiten_spectrum_table, whiten_rows_table, embedding_rows_table,
+    cosine_topk_table, cosine_join_table;
 
 #endif

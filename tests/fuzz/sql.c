@@ -188,6 +188,7 @@ static const char *const STATEMENTS[] = {
     "SELECT $a,$a FROM t$w",
     "SELECT $x FROM bad AS t JOIN t AS u ON u.id=t.rowid$w",
     "SELECT * FROM whiten_rows($m,$t,$c)",
+    "SELECT * FROM embedding_rows($v,$e,$k)",
     "SELECT whiten_batch($m,$t,$t,$a,$k,$n)",
     "SELECT whiten_batch($m,$t,'made',NULL,$k),whiten_pending($m,$t,'made',$n)",
     "SELECT * FROM cosine_topk($t,$c,$v,$k)",

@@ -134,6 +134,8 @@ const struct statement statements[] = {
     {NULL, "INSERT INTO t(v) SELECT vector FROM whiten_rows(:zca, 't', 'v')"},
     {NULL, "UPDATE t SET v = whiten_apply(" HANDLE ", v), w = embedding_norm(v) RETURNING id, v"},
     {NULL, "CREATE INDEX x ON t(cosine_sim(v, x'0000803f0000803f0000803f0000803f'))"},
+    {"embedding_rows", "SELECT * FROM embedding_rows(x'0000803f00000040', 'f32', 1)"},
+    {NULL, "SELECT sum(embedding_norm(vector)) FROM t, embedding_rows(t.v, NULL, 2) WHERE t.id < 4"},
     {"whiten_batch", "SELECT whiten_batch(:model, 't', 'made', NULL, 4)"},
     {NULL, "SELECT whiten_batch(" HANDLE ", 't', 'made', NULL, 3), whiten_batch(:model, 't', 'made', 2, 3, 0)"},
     {"whiten_pending", "SELECT whiten_batch(:model, 't', 'made', NULL, 4), whiten_pending(:model, 't', 'made')"},

@@ -272,6 +272,32 @@ def test_scripts_follow_each_other_in_one_session(run, base, ready):
     assert (ready / "kernel.npy").exists()
 
 
+# Imports
+
+
+def test_the_import_of_the_readme(base, ready, rng):
+    """The statements of sql/README.md, in the shell, on a matrix twice and on a column of JSON."""
+    x = draw(rng, 20, 768)
+    numpy.save(ready / "vectors.npy", x)
+    x.tofile(ready / "vectors.f32")
+    base.execute("UPDATE documents SET embedding = '[1, 2]'")
+    text = (ROOT / "sql" / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```text\n(CREATE TABLE imported.*?)```", text, re.DOTALL)
+    ran = shell(ready, "-bail", "my.db", f".load '{WHITEN_SO}' sqlite3_whiten_init", block)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    found = base.execute("SELECT id, v FROM imported ORDER BY id").fetchall()
+    assert [i for i, _ in found] == list(range(1, 41))
+    assert b"".join(v for _, v in found) == x.tobytes() * 2
+    wanted = numpy.array([1, 2], "<f4").tobytes()
+    assert base.execute("SELECT DISTINCT embedding FROM documents").fetchall() == [(wanted,)]
+    base.execute("DELETE FROM imported")
+    x[7, 3] = numpy.nan
+    x.tofile(ready / "vectors.f32")
+    ran = shell(ready, "-bail", "my.db", f".load '{WHITEN_SO}' sqlite3_whiten_init", block.split(";")[2])
+    assert "embedding_rows: rowid 8: data[3] is NaN" in ran.stderr
+    assert base.execute("SELECT * FROM imported").fetchall() == []
+
+
 # A best within noise
 
 NO_DIFFERENCE = re.compile(r"^best: (no difference: .* is within three standard errors of raw|the raw vectors, )", re.M)

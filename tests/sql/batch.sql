@@ -1,4 +1,4 @@
--- whiten_batch, whiten_pending: a table through a model in steps, again after changes.
+-- embedding_rows: a file; whiten_batch, whiten_pending: a table through a model in steps, again after changes.
 CREATE TABLE doc (id INTEGER PRIMARY KEY, v BLOB);
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10)
 INSERT INTO doc SELECT 10 * i, embedding(json_array(i, i * i % 7, 1.0 / i)) FROM n;
@@ -6,6 +6,9 @@ CREATE TABLE whitening (name TEXT PRIMARY KEY, model BLOB);
 INSERT INTO whitening SELECT 'm', whiten_fit(v, 2) FROM doc;
 .parameter init
 INSERT INTO temp.sqlite_parameters SELECT '$m', model FROM whitening;
+
+.print == a file of four rows
+SELECT position, embedding_as(vector, 'json') FROM embedding_rows(x'0102030405060708', 'i8', 2) ORDER BY position;
 
 .print == batches of four
 WITH RECURSIVE batch(i, last) AS (

@@ -34,14 +34,14 @@ ROOMS = {
 # Subjects: file names without .c and .h.
 SUBJECTS = {
     "ext/core": {
-        "base", "workers", "quota", "linalg", "hash", "blob", "exact", "vector", "encoding", "json", "halves", "pool", "moments",
+        "base", "workers", "quota", "linalg", "hash", "blob", "exact", "vector", "encoding", "json", "halves", "npy", "pool", "moments",
         "scatter", "spectrum", "kernel", "solve", "model", "whitener", "align", "codes", "topk", "join", "pairs", "products",
         "space", "correlation", "tune", "simd",
     },
     "ext/core/simd": {"simd", "template", "variants", "portable", "avx2", "avx512", "neon"},
     "ext/host": {"sqlite", "memory", "function", "connection", "call", "value", "source", "rowids", "table", "plan"},
     "ext/functions": {
-        "embedding", "similarity", "pool", "moments", "fit", "options", "model", "align", "rows", "batch", "spectrum", "topk", "join",
+        "embedding", "similarity", "pool", "moments", "fit", "options", "model", "align", "rows", "npy", "batch", "spectrum", "topk", "join",
         "pairs", "tune", "measure", "config",
     },
     "ext/index": {"module", "store", "query", "sync"},
