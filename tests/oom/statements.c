@@ -108,7 +108,7 @@ const struct statement statements[] = {
     {"pearson", "SELECT g, pearson(w, id) FROM t GROUP BY g"},
     {"whiten_version", "SELECT whiten_version()"},
     {"whiten_config", "SELECT json_extract(whiten_config(), '$.sqlite') FROM t"},
-    {NULL, "SELECT whiten_config('threads'), whiten_config('threads', 1), whiten_config('threads', NULL)"},
+    {NULL, "SELECT whiten_config('threads', NULL), whiten_config('threads', 1), whiten_config('threads')"},
     {"errors", "SELECT embedding('[1,2,x]')"},
     {NULL, "SELECT embedding_as(v, 'f61') FROM t"},
     {NULL, "SELECT cosine_sim(v, '[1,2]') FROM t"},
