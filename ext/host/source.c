@@ -207,15 +207,17 @@ static int read_rowid(struct call *call, struct source *source) {
   int64_t before = source->rowid;
   source->rowid = sqlite3_value_int64(value);
   if (type != SQLITE_INTEGER && !(type == SQLITE_FLOAT && (double)source->rowid == sqlite3_value_double(value))) {
-    char *what = sqlite3_mprintf("the column named rowid of '%s'", source->name);
+    char *what = sqlite3_mprintf("rowid of '%s'", source->name);
     if (what == NULL)
       fail_nomem(call);
     else
-      fail_type(call, what, type,
-                "unique INTEGERs: rename it, or read through a view that names such a one rowid");
+      fail_type(
+          call, what, type,
+          "unique INTEGERs, its own or in a column of that name: read it through a view that names such a "
+          "one rowid, or go row by row: INSERT INTO target(id, v) SELECT id, whiten_apply(model, v) FROM ...");
     sqlite3_free(what);
   } else if (source->started && source->rowid == before) {
-    fail(call, "the column named rowid of '%s' holds %lld twice, expected unique INTEGERs", source->name,
+    fail(call, "rowid of '%s' is %lld twice, expected unique INTEGERs in a column named rowid", source->name,
          (long long)before);
   }
   source->started = 1;
