@@ -571,6 +571,11 @@ SELECT rowid, embedding_as(vector, 'json')
 --> 9 | '[0,0]'
 SELECT * FROM whiten_rows(whiten_import('[1]', '[0]'), 'doc', 'v');
 --> error: whiten_rows: rowid 7: column has 2 elements, expected 1
+-- Comparisons of the rowid, and IN, seek the rows.
+SELECT rowid, vector IS NULL FROM whiten_rows(whiten_import('[0.5,0, 0,1]', '[-1,-2]'), 'doc', 'v')
+  WHERE rowid IN (SELECT id FROM doc WHERE id > 7);
+--> 8 | 1
+--> 9 | 0
 SELECT * FROM whiten_rows(whiten_import('[1]', '[0]'), 'nowhere', 'v');
 --> error: whiten_rows: table is 'nowhere', expected the name of a table
 
@@ -589,6 +594,21 @@ SELECT count(*), min(similarity) FROM cosine_topk('doc', 'v', '[2,0]', 100);
 --> 4 | 0.0
 SELECT count(*), max(similarity) FROM cosine_topk('doc', 'v', NULL, 3);
 --> 0 | NULL
+-- rowid IN, <, <=, >, >= and BETWEEN, and similarity > and >=, are taken before the k best are; rowid = a value, as in
+-- a join, and all else choose among the k.
+SELECT rowid FROM cosine_topk('doc', 'v', '[2,0]', 2) WHERE rowid IN (SELECT id FROM doc WHERE id <> 5);
+--> 2
+--> 6
+SELECT rowid FROM cosine_topk('doc', 'v', '[2,0]', 2) WHERE rowid < 5;
+--> 2
+--> 1
+SELECT count(*) FROM cosine_topk('doc', 'v', '[2,0]', 2) WHERE rowid = 6;
+--> 0
+-- A view is a table, if it has a column named rowid.
+CREATE VIEW few AS SELECT id AS rowid, v FROM doc WHERE id < 3;
+SELECT rowid FROM cosine_topk('few', 'v', '[2,0]', 5);
+--> 2
+--> 1
 SELECT * FROM cosine_topk('doc', 'v', '[2,0]', 0);
 --> error: cosine_topk: k is 0, expected at least 1
 SELECT * FROM cosine_topk('doc', 'v', '[1,2,3]', 1);
