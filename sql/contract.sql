@@ -629,6 +629,25 @@ SELECT * FROM cosine_join('doc', 'v', 'query', 'v', 2);
 SELECT * FROM cosine_join('doc', 'v', 'query', 'v', NULL);
 --> error: cosine_join: k is NULL, expected an INTEGER
 
+-- cosine_pairs(table, column, threshold): a table of rowid_a, rowid_b and similarity: every pair of rows, rowid_a <
+--   rowid_b, whose cosine_sim is at least the threshold, a number above -1 and up to 1; rows that are NULL or zero
+--   vectors are in no pair. The order is the same whatever the number of threads, and no other is promised: say ORDER
+--   BY. Near-duplicates of an earlier row are those that stand in rowid_b.
+CREATE TABLE doc(id INTEGER PRIMARY KEY, v BLOB);
+INSERT INTO doc VALUES (1, '[0,1]'), (2, '[1,1]'), (3, '[0,0]'), (4, NULL), (5, '[0,2]'), (6, '[0,1]'), (7, '[0,-1]');
+SELECT * FROM cosine_pairs('doc', 'v', 1) ORDER BY rowid_a, rowid_b;
+--> 1 | 5 | 1.0
+--> 1 | 6 | 1.0
+--> 5 | 6 | 1.0
+SELECT count(*), min(similarity) FROM cosine_pairs('doc', 'v', 0.5);
+--> 6 | ~ 0.70710678
+SELECT group_concat(id) FROM doc WHERE id NOT IN (SELECT rowid_b FROM cosine_pairs('doc', 'v', 0.99));
+--> '1,2,3,4,7'
+SELECT * FROM cosine_pairs('doc', 'v', -1);
+--> error: cosine_pairs: threshold is -1, expected a cosine above -1 and up to 1
+SELECT * FROM cosine_pairs('doc', 'v', NULL);
+--> error: cosine_pairs: threshold is NULL, expected a number
+
 
 -- STATISTICS: does it help?
 

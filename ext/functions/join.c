@@ -23,21 +23,13 @@ static void clear(struct table_cursor *base) {
   join_clear(&((struct cursor *)base)->join);
 }
 
-/* A vector of a table went wrong: words the status, which names the row. */
-static void fail_row(struct call *call, enum status rc, const char *argument, const struct source *source,
-                     const struct vector *v) {
-  if (rc == STATUS_OK) return;
-  call->rowid = &source->rowid;
-  if (rc != STATUS_NOT_FINITE || !fail_not_finite(call, argument, v->dim, v->data)) fail_status(call, rc);
-}
-
 /* Reads a batch of queries; whether there are any. The first query of all gives the dimension, which was 0. */
 static int read_queries(struct call *call, struct source *source, struct join *join, size_t k, size_t *dim) {
   struct vector v;
   while (!join_is_full(join) && source_next(call, source, dim, &v)) {
     if (v.data == NULL) continue;
     if (join->mem == NULL) join_init(join, v.dim, k, call->connection->cores, &sqlite_memory);
-    fail_row(call, join_add_query(join, source->rowid, v.data), "queries_column", source, &v);
+    source_check(call, source, &v, join_add_query(join, source->rowid, v.data));
     vector_free(&v);
     if (call->failed) return 0;
   }
@@ -48,7 +40,7 @@ static void read_rows(struct call *call, struct source *source, struct join *joi
   struct vector v;
   while (source_next(call, source, &dim, &v)) {
     if (v.data == NULL) continue;
-    fail_row(call, join_add(join, source->rowid, v.data), "column", source, &v);
+    source_check(call, source, &v, join_add(join, source->rowid, v.data));
     vector_free(&v);
     if (call->failed) return;
   }

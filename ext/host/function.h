@@ -42,6 +42,6 @@ extern const struct function embedding_functions[], similarity_functions[], pool
 /* The table-valued functions: see table.h. */
 struct table_function;
 extern const struct table_function whiten_spectrum_table, whiten_rows_table, embedding_rows_table,
-    cosine_topk_table, cosine_join_table;
+    cosine_topk_table, cosine_join_table, cosine_pairs_table;
 
 #endif

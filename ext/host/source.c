@@ -302,3 +302,10 @@ double source_size(sqlite3 *db, const char *table) {
   sqlite3_free(schema);
   return rows;
 }
+
+void source_check(struct call *call, const struct source *source, const struct vector *v, enum status status) {
+  if (status == STATUS_OK) return;
+  call->rowid = &source->rowid;
+  if (status != STATUS_NOT_FINITE || !fail_not_finite(call, source->column_argument, v->dim, v->data))
+    fail_status(call, status);
+}

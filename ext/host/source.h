@@ -51,4 +51,7 @@ int source_next(struct call *call, struct source *source, size_t *dim, struct ve
 /* How many rows a table has: as ANALYZE left it, else what SQLite itself assumes. Cheap enough for a planner. */
 double source_size(sqlite3 *db, const char *table);
 
+/* What the core says of the row's vector: an error that names both, unless it is STATUS_OK. */
+void source_check(struct call *call, const struct source *source, const struct vector *v, enum status status);
+
 #endif

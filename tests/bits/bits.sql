@@ -119,6 +119,12 @@ SELECT query_rowid, rowid, similarity FROM cosine_join('documents', 'v', 'querie
 -- cosine_join long
 SELECT query_rowid, rowid, similarity FROM cosine_join('long', 'v', 'long', 'v', 3);
 
+-- cosine_pairs
+SELECT rowid_a, rowid_b, similarity FROM cosine_pairs('documents', 'v', 0.2);
+
+-- cosine_pairs long
+SELECT rowid_a, rowid_b, similarity FROM cosine_pairs('long', 'v', -0.1);
+
 -- mean_cosine
 SELECT (SELECT mean_cosine(v) FROM documents), (SELECT mean_cosine(v) FROM long);
 

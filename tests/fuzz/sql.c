@@ -193,6 +193,8 @@ static const char *const STATEMENTS[] = {
     "SELECT whiten_batch($m,$t,'made',NULL,$k),whiten_pending($m,$t,'made',$n)",
     "SELECT * FROM cosine_topk($t,$c,$v,$k)",
     "SELECT * FROM cosine_join($t,$c,$t,$c,$k)",
+    "SELECT * FROM cosine_pairs($t,$c,$n)",
+    "SELECT rowid_a,$x FROM t JOIN cosine_pairs('t','v',$n) ON id=rowid_b",
     "SELECT * FROM whiten_spectrum($m)",
     "SELECT name,$x FROM models,t$w",
     "SELECT id,r.* FROM t,cosine_topk($t,$c,v,$k) AS r$w",

@@ -98,6 +98,66 @@ def test_join_of_nearly_equal_vectors(db, rng):
     assert db.execute("SELECT * FROM cosine_join('t', 'v', 'q', 'v', 6)").fetchall() == want
 
 
+def pairs_of(db, x, threshold):
+    """The pairs, after a look at each similarity: the bits of cosine_sim, whichever row comes first."""
+    found = db.execute("SELECT rowid_a, rowid_b, similarity FROM cosine_pairs('t', 'v', ?)", (threshold,)).fetchall()
+    for a, b, similarity in found[:: max(1, len(found) // 500)]:
+        assert a < b
+        for first, second in ((a, b), (b, a)):
+            assert one(db, "SELECT cosine_sim(?, ?)", vec(x[first - 1]), vec(x[second - 1])) == similarity
+    pairs = [(a, b) for a, b, _ in found]
+    assert len(set(pairs)) == len(pairs)
+    return set(pairs), found
+
+
+@pytest.mark.parametrize("threshold", [0.9999, 0.3, -0.5])
+@pytest.mark.parametrize("n, d", [(2, 1), (300, 3), (1500, 24), (700, 16384)])
+def test_pairs_against_numpy(db, rng, n, d, threshold):
+    """Each pair whose cosine is clear of the threshold, and none that is; 700 rows of 16384 make two batches."""
+    x = gaussian(rng, n, d)
+    x[n // 2 :: 5] = x[: len(x[n // 2 :: 5])] * numpy.float32(3)
+    x[n // 3 :: 7] = x[: len(x[n // 3 :: 7])] + gaussian(rng, len(x[n // 3 :: 7]), d) * numpy.float32(0.1)
+    fill(db, x)
+    unit = x.astype(float) / numpy.linalg.norm(x.astype(float), axis=1)[:, None]
+    cosines = numpy.triu(unit @ unit.T, 1) + numpy.tril(numpy.full((n, n), -9.0))
+    got, _ = pairs_of(db, x, threshold)
+    for sure, side in ((threshold + 1e-5, got.issuperset), (threshold - 1e-5, got.issubset)):
+        a, b = numpy.nonzero(cosines >= sure)
+        assert side(zip((a + 1).tolist(), (b + 1).tolist()))
+
+
+def test_pairs_of_duplicates_by_the_thousand(db, rng):
+    """Five groups of equal rows, 2 to 1,000 each, among others: all pairs within a group, and no other."""
+    groups = rng.permutation(numpy.repeat(numpy.arange(5), [2, 3, 10, 50, 1000]))
+    x = gaussian(rng, 5, 20)[groups] * 2.0 ** rng.integers(-3, 3, size=(len(groups), 1)).astype("f4")
+    fill(db, numpy.vstack([x, gaussian(rng, 500, 20)]))
+    a, b = numpy.nonzero(numpy.triu(groups[:, None] == groups, 1))
+    got, found = pairs_of(db, x, 0.9999)
+    assert got == set(zip((a + 1).tolist(), (b + 1).tolist()))
+    assert min(similarity for _, _, similarity in found) > 1 - 1e-6
+
+
+def test_pairs_with_gaps_and_text(db, rng):
+    """NULL and zero rows are in no pair; a column of JSON gives what BLOBs give; rowids to the ends of their range."""
+    x = gaussian(rng, 300, 6)
+    fill(db, x)
+    want = db.execute("SELECT * FROM cosine_pairs('t', 'v', 0.7)").fetchall()
+    db.execute("CREATE TABLE text(id INTEGER PRIMARY KEY, v)")
+    db.execute("INSERT INTO text SELECT id, embedding_as(v, 'json') FROM t")
+    assert db.execute("SELECT * FROM cosine_pairs('text', 'v', 0.7)").fetchall() == want
+    db.execute("UPDATE t SET v = NULL WHERE id % 3 = 0")
+    db.execute("UPDATE t SET v = zeroblob(24) WHERE id % 3 = 1")
+    kept = [row for row in want if row[0] % 3 == row[1] % 3 == 2]
+    assert db.execute("SELECT * FROM cosine_pairs('t', 'v', 0.7)").fetchall() == kept
+    db.execute("DELETE FROM t")
+    ends = (-(2**63), -1, 2**63 - 1)
+    db.executemany("INSERT INTO t VALUES (?, '[1,2]')", [(end,) for end in ends])
+    sql = "SELECT rowid_a, rowid_b FROM cosine_pairs('t', 'v', 0.9) ORDER BY 1, 2"
+    assert db.execute(sql).fetchall() == [(ends[0], ends[1]), (ends[0], ends[2]), (ends[1], ends[2])]
+    db.execute("DELETE FROM t WHERE id < 0")
+    assert db.execute(sql).fetchall() == []
+
+
 @pytest.mark.parametrize("scale", [1e-38, 1e-30, 1e30, 3e37])
 def test_any_magnitude_in_tables(db, rng, scale):
     x = gaussian(rng, 60, 20) * numpy.float32(scale)

@@ -41,6 +41,12 @@ SELECT count(*), sum(similarity = cosine_sim(doc.v, query.v))
 .print == near-duplicates
 SELECT query_rowid, rowid FROM cosine_join('doc', 'v', 'doc', 'v', 2) WHERE rowid <> query_rowid
   AND similarity > 0.99;
+.print == pairs, against a self-join
+SELECT rowid_a, rowid_b, round(similarity, 6) FROM cosine_pairs('doc', 'v', 0.99) ORDER BY 1, 2;
+SELECT (SELECT count(*) FROM cosine_pairs('doc', 'v', -0.5)) = count(*),
+  (SELECT sum(p.similarity = cosine_sim(a.v, b.v)) FROM cosine_pairs('doc', 'v', -0.5) AS p JOIN doc AS a ON a.id = rowid_a
+    JOIN doc AS b ON b.id = rowid_b) = count(*)
+  FROM doc AS a JOIN doc AS b ON a.id < b.id WHERE cosine_sim(a.v, b.v) >= -0.5;
 .print == rowids by another name
 SELECT sum(_rowid_ = rowid), count(*) FROM whiten_rows((SELECT model FROM whitening), 'doc', 'v');
 SELECT sum(_rowid_ = rowid), count(*) FROM cosine_topk('doc', 'v', '[1,0.5]', 10);

@@ -8,7 +8,9 @@ import pytest
 from conftest import ROOT, load_into
 
 DETERMINISTIC, DIRECTONLY, INNOCUOUS = 0x800, 0x80000, 0x200000
-TABLES = {"embedding_rows", "whiten_spectrum", "whiten_rows", "cosine_topk", "cosine_join"}  # table-valued
+TABLES = {
+    "embedding_rows", "whiten_spectrum", "whiten_rows", "cosine_topk", "cosine_join", "cosine_pairs",
+}  # fmt: skip
 CHANGING = {"whiten_config"}  # says something else from call to call
 SETTING = {"whiten_config"}
 WRITING = {"whiten_batch", "whiten_pending"}  # tables by name: for top-level SQL alone

@@ -103,8 +103,8 @@ def test_moving_average(results):
 
 
 def test_near_duplicates(results):
-    ((query, row, similarity),) = rows_of(results, "SELECT .* FROM cosine_join")
-    assert (query, row) == (5, ROWS) and similarity > 0.99
+    ((a, b, similarity),) = rows_of(results, "SELECT .* FROM cosine_pairs")
+    assert (a, b) == (5, ROWS) and similarity > 0.99
 
 
 def test_shards(results):
