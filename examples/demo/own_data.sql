@@ -3,16 +3,8 @@
 -- Parameters: :data, :pairs and :labels are paths (the last two may be empty), :dim the length of a vector,
 -- :query a row number or a piece of a label (may be empty). Fills item, pair, query, subject, complaint.
 
--- A vector is d float32 and nothing else, so a row of the file is one as it stands.
--- The whole file is bound as one parameter, so that cutting it into rows copies each row once. (From a
--- sub-query or a table SQLite would copy the file for every row.)
-INSERT INTO temp.sqlite_parameters VALUES (':bytes', readfile(:data));
 CREATE TABLE item(id INTEGER PRIMARY KEY, text TEXT, vector BLOB);
-INSERT INTO item(id, vector)
-  WITH RECURSIVE row(id) AS (
-    SELECT 0 UNION ALL SELECT id + 1 FROM row WHERE id + 1 < length(:bytes) / (4 * :dim))
-  SELECT id, substr(:bytes, 1 + id * 4 * :dim, 4 * :dim) FROM row;
-DELETE FROM temp.sqlite_parameters WHERE key = ':bytes';
+INSERT INTO item(id, vector) SELECT position - 1, vector FROM embedding_rows(readfile(:data), 'f32', :dim);
 
 -- Tab-separated text becomes one JSON array of arrays: unlike .import, this takes any number of columns and
 -- reads quotation marks as themselves.

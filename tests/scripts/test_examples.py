@@ -523,7 +523,7 @@ def test_data_that_is_not_finite(own):
     broken = data.x.astype("<f4")
     broken[5, 2] = np.nan
     broken.tofile(data.file)
-    refused(r".*row 6 of the group: v\[2\] is NaN, expected a finite number.*", DATA=data.file, DIM=12)
+    refused(r".*embedding_rows: rowid 6: data\[2\] is NaN, expected a finite number", DATA=data.file, DIM=12)
 
 
 def test_the_database_is_never_overwritten(own):
