@@ -49,8 +49,8 @@ static void read_rows(struct call *call, struct source *source, struct join *joi
 static void run(struct call *call, sqlite3 *db, struct join *join, size_t k, sqlite3_value **argv) {
   struct source rows = {0}, queries = {0};
   size_t dim = 0;
-  if (source_open(call, db, "table", argv[0], "column", argv[1], &rows) == 0 &&
-      source_open(call, db, "queries_table", argv[2], "queries_column", argv[3], &queries) == 0)
+  if (source_open(call, db, "table", "column", argv, &rows) == 0 &&
+      source_open(call, db, "queries_table", "queries_column", argv + 2, &queries) == 0)
     while (!call->failed && read_queries(call, &queries, join, k, &dim)) {
       enum status rc = join_start(join);
       if (rc == STATUS_OK) read_rows(call, &rows, join, dim);

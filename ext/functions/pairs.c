@@ -113,7 +113,7 @@ static void filter(struct call *call, struct table_cursor *base, sqlite3_value *
     return;
   }
   cursor->range = rowids_all();
-  if (source_open(call, table_db(base), "table", argv[0], "column", argv[1], &cursor->source)) return;
+  if (source_open(call, table_db(base), "table", "column", argv, &cursor->source)) return;
   if (source_bound(call, &cursor->source)) return;
   cursor->range.last = cursor->source.bound;
   read_from(call, cursor, INT64_MIN);

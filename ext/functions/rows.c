@@ -151,7 +151,7 @@ static void open_all(struct call *call, struct cursor *cursor, struct shared_mod
   const struct model_header *header = &model->whitener.header;
   table_clear(&cursor->base);
   cursor->model = model;
-  if (source_open(call, table_db(&cursor->base), "table", argv[1], "column", argv[2], &cursor->source)) return;
+  if (source_open(call, table_db(&cursor->base), "table", "column", argv + 1, &cursor->source)) return;
   if (make_ring(call, cursor, header->d, header->m)) return;
   workers_init(&cursor->workers, call->connection->cores);
 }

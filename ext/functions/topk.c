@@ -74,9 +74,7 @@ static void skip_others(struct cursor *cursor) {
 static void open_and_scan(struct call *call, struct cursor *cursor, sqlite3_value **argv,
                           const struct vector *query) {
   struct source *source = &cursor->source;
-  if (source->all == NULL &&
-      source_open(call, table_db(&cursor->base), "table", argv[0], "column", argv[1], source))
-    return;
+  if (source->all == NULL && source_open(call, table_db(&cursor->base), "table", "column", argv, source)) return;
   if (source_start(call, source, &cursor->base.query.rowids) == 0) scan(call, cursor, query);
   skip_others(cursor);
 }

@@ -103,11 +103,11 @@ static const char *read_name(struct call *call, const char *argument, sqlite3_va
   return text;
 }
 
-int source_open(struct call *call, sqlite3 *db, const char *table_argument, sqlite3_value *table,
-                const char *column_argument, sqlite3_value *column, struct source *source) {
+int source_open(struct call *call, sqlite3 *db, const char *table_argument, const char *column_argument,
+                sqlite3_value **argv, struct source *source) {
   *source = (struct source){.db = db, .column_argument = column_argument};
-  const char *table_text = read_name(call, table_argument, table, "TEXT, the name of a table");
-  const char *column_text = table_text ? read_name(call, column_argument, column, "TEXT, the name of a column")
+  const char *table_text = read_name(call, table_argument, argv[0], "TEXT, the name of a table");
+  const char *column_text = table_text ? read_name(call, column_argument, argv[1], "TEXT, the name of a column")
                                        : NULL;
   if (column_text == NULL) return call->failed;
   source->name = sqlite3_mprintf("%s", table_text);

@@ -30,9 +30,9 @@ struct source {
   int64_t rowid;               /* of the row that source_next read */
 };
 
-/* `table` and `column` are the arguments so named in messages (table_argument ...). 0 on success. */
-int source_open(struct call *call, sqlite3 *db, const char *table_argument, sqlite3_value *table,
-                const char *column_argument, sqlite3_value *column, struct source *source);
+/* argv[0] names the table, argv[1] the column; messages call these two arguments what the names say. 0 on success. */
+int source_open(struct call *call, sqlite3 *db, const char *table_argument, const char *column_argument,
+                sqlite3_value **argv, struct source *source);
 void source_close(struct source *source); /* safe on a zeroed struct */
 
 /* To before the first of the rows wanted, which must outlive the reading: NULL for all. 0 on success. */

@@ -1,13 +1,10 @@
 /*
-** core/model: the formats as specified, byte by byte; round trips; and what must be refused: every flipped bit,
-** every other length, and headers that lie under a right hash.
+** core/model: the format as specified, byte by byte; round trips; and what must be refused: every flipped bit, every
+** other length, and headers that lie under a right hash.
 */
-#include "core/blob.h"
 #include "core/model.h"
-#include "core/moments.h"
 
-#include "core/hash.h"
-#include "unit.h"
+#include "blobs.h"
 
 /* d = 3, k = 2 */
 static const double MEAN[] = {1, -2.5, 1e-300}, EIGENVALUES[] = {4, 1, 0.25}, ROWS[] = {1, 2, 3},
@@ -46,59 +43,6 @@ static unsigned char *write_sample(enum model_method method, uint32_t flags, siz
   memset(blob, 0xee, *bytes);
   model_write(&m, blob);
   return blob;
-}
-
-static struct moments sample_moments(void) {
-  static double mean[] = {1, -2, 3}, cross[] = {8, 20, -3, 0, 200, 5, 0, 0, 1e-9};
-  return (struct moments){.dim = 3, .rows = 17, .weight = 20.5, .mean = mean, .cross = cross};
-}
-
-static unsigned char *write_sample_stats(size_t *bytes) {
-  struct moments m = sample_moments();
-  *bytes = moments_size(3);
-  unsigned char *blob = malloc(*bytes);
-  memset(blob, 0xee, *bytes);
-  moments_write(&m, blob);
-  return blob;
-}
-
-/* Everything that is done before a model is used. */
-static enum status read_in_full(const void *blob, size_t bytes) {
-  struct model_header header;
-  struct model_arrays arrays;
-  enum status rc = model_read(blob, bytes, &header, &arrays);
-  if (rc == STATUS_OK) rc = blob_check_hash(blob, bytes);
-  if (rc == STATUS_OK) rc = model_check_finite(&header, &arrays);
-  return rc;
-}
-
-static enum status read_stats(const void *blob, size_t bytes) {
-  struct moments_header header;
-  return moments_read(blob, bytes, &header);
-}
-
-/* The hash as model.h specifies it. */
-static void rehash(unsigned char *blob, size_t bytes) {
-  uint64_t hash = hash_xxh64(blob + 32, bytes - 32, hash_xxh64(blob, 24, 0));
-  for (int i = 0; i < 8; i++) blob[24 + i] = (unsigned char)(hash >> (8 * i));
-}
-
-/* The number at an offset, put together byte by byte. */
-static uint64_t number_at(const unsigned char *blob, size_t at, size_t bytes) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < bytes; i++) value |= (uint64_t)blob[at + i] << (8 * i);
-  return value;
-}
-
-static double double_at(const unsigned char *blob, size_t at) {
-  uint64_t bits = number_at(blob, at, 8);
-  double value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
-static void put_number(unsigned char *blob, size_t at, size_t bytes, uint64_t value) {
-  for (size_t i = 0; i < bytes; i++) blob[at + i] = (unsigned char)(value >> (8 * i));
 }
 
 TEST(model_layout) {
@@ -181,30 +125,8 @@ TEST(model_every_flipped_bit) {
   for (size_t i = 0; i < COUNT(KINDS); i++) {
     size_t bytes;
     unsigned char *blob = write_sample(KINDS[i].method, KINDS[i].flags, &bytes);
-    for (size_t bit = 0; bit < 8 * bytes; bit++) {
-      blob[bit / 8] ^= (unsigned char)(1 << bit % 8);
-      if (read_in_full(blob, bytes) == STATUS_OK) fail_msg("bit %zu of byte %zu may be flipped", bit % 8, bit / 8);
-      blob[bit / 8] ^= (unsigned char)(1 << bit % 8);
-    }
-    assert_int_equal(read_in_full(blob, bytes), STATUS_OK);
+    check_flipped_bits(blob, bytes, read_in_full);
     free(blob);
-  }
-}
-
-/* Cut anywhere, or with something behind it, in blocks of exactly that size. */
-static void check_lengths(const unsigned char *blob, size_t bytes, size_t header,
-                          enum status (*read)(const void *, size_t)) {
-  for (size_t n = 0; n < bytes + 40; n++) {
-    unsigned char *cut = calloc(n + (n == 0), 1);
-    memcpy(cut, blob, n < bytes ? n : bytes);
-    enum status expected = n == bytes ? STATUS_OK : n < 8 ? STATUS_FOREIGN : STATUS_TRUNCATED;
-    if (read(cut, n) != expected) fail_msg("%zu of %zu bytes: status %d", n, bytes, (int)read(cut, n));
-    if (n >= header && n != bytes) { /* nor with the size and the hash made right */
-      put_number(cut, 16, 8, n);
-      rehash(cut, n);
-      assert_int_equal(read(cut, n), STATUS_HEADER);
-    }
-    free(cut);
   }
 }
 
@@ -223,12 +145,8 @@ TEST(model_every_other_length) {
   }
 }
 
-/* One field changed, the hash made right: what the reader says. Of a pca-cor sample. */
-static const struct {
-  size_t at, bytes;
-  uint64_t value;
-  enum status status;
-} FORGED[] = {
+/* Of a pca-cor sample. */
+static const struct forged FORGED[] = {
     {0, 1, 'W', STATUS_FOREIGN},
     {6, 1, 'S', STATUS_FOREIGN},
     {7, 1, 1, STATUS_FOREIGN},
@@ -299,12 +217,7 @@ TEST(model_forged_fields) {
   for (size_t i = 0; i < COUNT(FORGED); i++) {
     size_t bytes;
     unsigned char *blob = write_sample(MODEL_PCA_COR, MODEL_SCALES, &bytes);
-    put_number(blob, FORGED[i].at, FORGED[i].bytes, FORGED[i].value);
-    rehash(blob, bytes);
-    enum status rc = read_in_full(blob, bytes);
-    if (rc != FORGED[i].status)
-      fail_msg("%llx at %zu: status %d, expected %d", (unsigned long long)FORGED[i].value, FORGED[i].at, (int)rc,
-               (int)FORGED[i].status);
+    check_forged(blob, bytes, &FORGED[i], read_in_full);
     free(blob);
   }
   size_t bytes;
@@ -388,12 +301,18 @@ TEST(model_unaligned) {
   assert_int_equal(read_in_full(moved + 1, bytes), STATUS_OK);
   free(blob);
   free(moved);
-  blob = write_sample_stats(&bytes);
-  moved = malloc(bytes + 1);
-  memcpy(moved + 1, blob, bytes);
-  assert_int_equal(read_stats(moved + 1, bytes), STATUS_OK);
-  free(blob);
-  free(moved);
+}
+
+/* Refused or not, nothing may be read outside. */
+TEST(model_random_bytes) {
+  struct random r = {random_seed()};
+  for (int i = 0; i < 10000; i++) {
+    size_t bytes;
+    unsigned char *blob = write_sample(MODEL_PCA, MODEL_SCALES, &bytes);
+    change_at_random(&r, blob, bytes);
+    (void)read_in_full(blob, bytes);
+    free(blob);
+  }
 }
 
 TEST(model_names) {
@@ -403,124 +322,8 @@ TEST(model_names) {
   assert_null(model_method_name(UINT32_MAX));
 }
 
-TEST(stats_layout) {
-  static const double UPPER[] = {8, 20, -3, 200, 5, 1e-9};
-  size_t bytes;
-  unsigned char *blob = write_sample_stats(&bytes);
-  assert_int_equal(bytes, 56 + 3 * 8 + 6 * 8);
-  assert_memory_equal(blob, "whitenS\0\1\0\0\0\4\3\2\1", 16);
-  assert_int_equal(number_at(blob, 16, 8), bytes);
-  assert_int_equal(number_at(blob, 24, 8), hash_xxh64(blob + 32, bytes - 32, hash_xxh64(blob, 24, 0)));
-  assert_int_equal(number_at(blob, 32, 4), 3);
-  assert_int_equal(number_at(blob, 36, 4), 0);
-  assert_int_equal(number_at(blob, 40, 8), 17);
-  assert_same_double(double_at(blob, 48), 20.5);
-  for (size_t i = 0; i < 3; i++) assert_same_double(double_at(blob, 56 + 8 * i), sample_moments().mean[i]);
-  for (size_t i = 0; i < 6; i++) assert_same_double(double_at(blob, 80 + 8 * i), UPPER[i]);
-  assert_true(moments_are_in(blob, bytes) && !model_is_model(blob, bytes));
-  assert_int_equal(read_in_full(blob, bytes), STATUS_FOREIGN);
-  assert_int_equal(moments_size(1), 56 + 16);
-  assert_int_equal(moments_size(16384), 56 + 8 * 16384 + 8 * (uint64_t)16384 * 16385 / 2);
-  free(blob);
-}
-
-TEST(stats_round_trip) {
-  size_t bytes;
-  unsigned char *blob = write_sample_stats(&bytes);
-  struct moments m = sample_moments();
-  struct moments_header h;
-  double mean[3], cross[9];
-  memset(cross, 0x7f, sizeof cross);
-  assert_int_equal(moments_read(blob, bytes, &h), STATUS_OK);
-  assert_true(h.size == bytes && h.d == 3 && h.n == 17 && h.weight == 20.5);
-  moments_unpack(blob, &h, mean, cross);
-  assert_memory_equal(mean, m.mean, sizeof mean);
-  assert_memory_equal(cross, m.cross, sizeof cross);
-  free(blob);
-}
-
-TEST(stats_every_flipped_bit) {
-  size_t bytes;
-  unsigned char *blob = write_sample_stats(&bytes);
-  for (size_t bit = 0; bit < 8 * bytes; bit++) {
-    blob[bit / 8] ^= (unsigned char)(1 << bit % 8);
-    if (read_stats(blob, bytes) == STATUS_OK) fail_msg("bit %zu of byte %zu may be flipped", bit % 8, bit / 8);
-    blob[bit / 8] ^= (unsigned char)(1 << bit % 8);
-  }
-  assert_int_equal(read_stats(blob, bytes), STATUS_OK);
-  free(blob);
-}
-
-TEST(stats_every_other_length) {
-  size_t bytes;
-  unsigned char *blob = write_sample_stats(&bytes);
-  check_lengths(blob, bytes, 56, read_stats);
-  free(blob);
-}
-
-TEST(stats_forged_fields) {
-  static const struct {
-    size_t at, bytes;
-    uint64_t value;
-    enum status status;
-  } CASES[] = {
-      {8, 4, 2, STATUS_VERSION},
-      {12, 4, 0x04030201, STATUS_BYTE_ORDER},
-      {16, 8, 1, STATUS_TRUNCATED},
-      {32, 4, 0, STATUS_HEADER},
-      {32, 4, 2, STATUS_HEADER},
-      {32, 4, 16385, STATUS_HEADER},
-      {32, 4, UINT32_MAX, STATUS_HEADER},
-      {36, 4, 1, STATUS_HEADER},
-      {40, 8, 0, STATUS_HEADER},
-      {40, 8, UINT64_MAX, STATUS_HEADER},
-      {40, 8, ((uint64_t)1 << 53) + 1, STATUS_HEADER},
-      {48, 8, 0, STATUS_HEADER},
-      {48, 8, 0xbff0000000000000, STATUS_HEADER},
-      {48, 8, 0x7ff0000000000000, STATUS_HEADER},
-      {48, 8, 0x7ff8000000000000, STATUS_HEADER},
-      {56, 8, 0x7ff0000000000000, STATUS_NOT_FINITE},
-      {72, 8, 0x7ff8000000000000, STATUS_NOT_FINITE},
-      {80, 8, 0x7ff8000000000000, STATUS_NOT_FINITE},
-      {120, 8, 0xfff8000000000000, STATUS_NOT_FINITE},
-      {80, 8, 0xbff0000000000000, STATUS_HEADER}, /* variances below zero */
-      {104, 8, 0xbff0000000000000, STATUS_HEADER},
-      {120, 8, 0xbff0000000000000, STATUS_HEADER},
-      {112, 8, 0xbff0000000000000, STATUS_OK}, /* a covariance may be */
-  };
-  for (size_t i = 0; i < COUNT(CASES); i++) {
-    size_t bytes;
-    unsigned char *blob = write_sample_stats(&bytes);
-    put_number(blob, CASES[i].at, CASES[i].bytes, CASES[i].value);
-    rehash(blob, bytes);
-    enum status rc = read_stats(blob, bytes);
-    if (rc != CASES[i].status)
-      fail_msg("%llx at %zu: status %d, expected %d", (unsigned long long)CASES[i].value, CASES[i].at, (int)rc,
-               (int)CASES[i].status);
-    free(blob);
-  }
-}
-
-/* Random bytes behind a good beginning, with a right hash and size: refused or not, nothing may be read
-** outside. */
-TEST(model_random_bytes) {
-  struct random r = {random_seed()};
-  for (int i = 0; i < 20000; i++) {
-    size_t bytes;
-    int is_stats = i % 2;
-    unsigned char *blob = is_stats ? write_sample_stats(&bytes) : write_sample(MODEL_PCA, MODEL_SCALES, &bytes);
-    for (size_t change = 1 + random_below(&r, 4); change > 0; change--)
-      blob[32 + random_below(&r, bytes - 32)] = (unsigned char)random_bits(&r);
-    if (random_below(&r, 8)) rehash(blob, bytes);
-    (void)(is_stats ? read_stats(blob, bytes) : read_in_full(blob, bytes));
-    free(blob);
-  }
-}
-
 UNIT_MAIN(cmocka_unit_test(model_layout), cmocka_unit_test(model_round_trip),
           cmocka_unit_test(model_every_flipped_bit), cmocka_unit_test(model_every_other_length),
           cmocka_unit_test(model_forged_fields), cmocka_unit_test(model_forged_sizes),
           cmocka_unit_test(model_limits), cmocka_unit_test(model_foreign), cmocka_unit_test(model_unaligned),
-          cmocka_unit_test(model_names), cmocka_unit_test(stats_layout), cmocka_unit_test(stats_round_trip),
-          cmocka_unit_test(stats_every_flipped_bit), cmocka_unit_test(stats_every_other_length),
-          cmocka_unit_test(stats_forged_fields), cmocka_unit_test(model_random_bytes))
+          cmocka_unit_test(model_random_bytes), cmocka_unit_test(model_names))
