@@ -1,12 +1,15 @@
 -- What is promised to give the same bits everywhere, over the tables that bits.py writes. A comment of one line names
 -- the statement behind it; its hash is in bits.expected. What goes through LAPACK or BLAS is not here: whiten_fit,
--- whiten_solve, whiten_import. The statements whose names begin with "scatter" need a CPU that fuses multiply and add.
+-- whiten_solve, whiten_import. What writes has a test of its own. The statements whose names begin with "scatter" need a CPU that fuses multiply and add.
 
 -- embedding json
 SELECT id, embedding(json) FROM texts ORDER BY id;
 
 -- embedding encoded
 SELECT id, embedding(x, encoding) FROM encoded ORDER BY id;
+
+-- embedding_rows
+SELECT e.id, r.position, r.vector FROM encoded AS e, embedding_rows(e.x, e.encoding, 64) AS r ORDER BY e.id, r.position;
 
 -- embedding_as json
 SELECT id, embedding_as(a, 'json') FROM pairs WHERE id < 700 ORDER BY id;

@@ -25,6 +25,8 @@ KERNELS = ["portable", *(["avx2", "avx512"] if platform.machine() == "x86_64" el
 EXPECTED = ROOT / "tests" / "bits" / "bits.expected"
 # What solves an eigenproblem or a linear system; and what says something else by intent.
 NOT_PROMISED = {"whiten_fit", "whiten_solve", "whiten_import", "whiten_config"}
+# What writes, or reads what was written: test_a_table_whitened_elsewhere_is_finished.
+WRITES = {"whiten_batch", "whiten_pending"}
 # Variants that do not fuse multiply and add: for them the "unfused scatter ..." of bits.expected.
 NOT_FUSED = {"portable"} if platform.machine() == "x86_64" else set()
 
@@ -112,7 +114,38 @@ def test_the_inputs_are_the_same(inputs, tmp_path):
 
 def test_every_function_has_its_statement():
     text = " ".join(sql for _, sql in bits.statements())
-    assert {name for name in registered_names() if f"{name}(" not in text} == NOT_PROMISED
+    assert {name for name in registered_names() if f"{name}(" not in text} == NOT_PROMISED | WRITES
+
+
+WHITENED = """
+CREATE TABLE sims(id INTEGER PRIMARY KEY, v BLOB);
+INSERT INTO sims SELECT id, v FROM documents WHERE id % 3 > 0;
+CREATE TABLE norms(id INTEGER PRIMARY KEY, v BLOB, model_hash TEXT);
+CREATE TABLE last AS SELECT whiten_batch(model, 'sims', 'norms', NULL, 5000) AS id FROM models WHERE name = 'pca 24';
+"""
+FINISHED = """
+CREATE TEMP TABLE checked AS SELECT whiten_pending(model, 'sims', 'norms') AS state FROM models WHERE name = 'pca 24';
+CREATE TEMP TABLE wrong(n CHECK (n = 0));
+INSERT INTO wrong SELECT state ->> 'pending' FROM checked;
+"""
+
+
+@pytest.mark.parametrize("builder", KERNELS)
+@pytest.mark.parametrize("so", BUILDS, ids=lambda so: so.parent.name)
+def test_a_table_whitened_elsewhere_is_finished(inputs, so, builder, tmp_path):
+    """What whiten_batch wrote under one variant is, to the bit, what whiten_pending expects under the others."""
+    if not runs(so, builder):
+        pytest.skip(f"no {builder} here")
+    path = tmp_path / "whitened.db"
+    path.write_bytes(inputs.read_bytes())
+    made = child("-c", CHECKED, path, so, WHITENED, WHITEN_KERNEL=builder)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.split() == ["1000", "1000", "ok"]
+    for other in BUILDS:
+        for kernel in KERNELS:
+            if runs(other, kernel):
+                seen = child("-c", CHECKED, path, other, FINISHED, WHITEN_KERNEL=kernel)
+                assert seen.stdout.split() == ["1000", "1000", "ok"], seen.stderr
 
 
 @pytest.mark.parametrize("builder", KERNELS)
