@@ -145,16 +145,15 @@ static void put(struct batch *batch, struct shared_model *model) {
   sqlite3_finalize(statement);
 }
 
+/* What is wrong with the rows is found before the target is made: an error leaves no empty table behind. */
 static void run(struct batch *batch, struct shared_model *model) {
-  if (sqlite3_value_type(batch->after) == SQLITE_NULL) {
-    const char *type = check_source(batch, model->whitener.header.d);
-    if (type != NULL) make_target(batch, type);
-  }
+  const char *type = NULL;
+  if (sqlite3_value_type(batch->after) == SQLITE_NULL) type = check_source(batch, model->whitener.header.d);
   if (!batch->call->failed) find_last(batch);
-  if (batch->last == NULL) return;
-  check_unique(batch);
-  if (!batch->call->failed) put(batch, model);
-  if (!batch->call->failed) sqlite3_result_value(batch->call->context, batch->last);
+  if (batch->last != NULL) check_unique(batch);
+  if (!batch->call->failed && type != NULL) make_target(batch, type);
+  if (!batch->call->failed && batch->last != NULL) put(batch, model);
+  if (!batch->call->failed && batch->last != NULL) sqlite3_result_value(batch->call->context, batch->last);
   sqlite3_value_free(batch->last);
 }
 

@@ -116,8 +116,7 @@ static void filter(struct call *call, struct table_cursor *base, sqlite3_value *
   if (source_open(call, table_db(base), "table", "column", argv, &cursor->source)) return;
   if (source_bound(call, &cursor->source)) return;
   cursor->range.last = cursor->source.bound;
-  read_from(call, cursor, INT64_MIN);
-  next(call, base);
+  next(call, base); /* the first batch reads the source as it was opened: what has no rowid is met there */
 }
 
 /* Of pairs nobody knows how many there are: as many as rows. */

@@ -75,7 +75,7 @@ def tokens(db):
 
 
 def sql(db):
-    for statement in range(20):
+    for statement in range(40):
         yield f"statement{statement}", bytes([statement]) + bytes((statement * 7 + i * 5) % 23 for i in range(40))
         yield f"plain{statement}", bytes([statement])
 

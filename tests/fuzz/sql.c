@@ -57,7 +57,8 @@ static void append(struct writer *w, char c) {
 #define PICK(W, LIST) expand(W, (LIST)[choose(W, sizeof(LIST) / sizeof *(LIST))])
 
 /* $v vector, $m model, $s stats, $n number, $i integer, $a aggregate, $x any scalar, $o options, $k how many,
-** $t table name, $c column name, $e encoding, $f frame, $w WHERE, $q statement. Too deep, the first choice is taken. */
+** $t table name, $c column name, $e encoding, $f frame, $w WHERE, $r table function, $l term on its rows, $y what follows
+** a WHERE, $q statement. */
 static const char *const VECTORS[] = {"v",
                                       "j",
                                       "'[1,2,3]'",
@@ -183,6 +184,51 @@ static const char *const FRAMES[] = {"ORDER BY id ROWS 2 PRECEDING",
                                      "ORDER BY $x"};
 static const char *const WHERES[] = {
     "", " WHERE $n", " WHERE id<$k", " WHERE $n>$n ORDER BY $n DESC", " GROUP BY g", " GROUP BY $n HAVING $a"};
+static const char *const RELATIONS[] = {"cosine_topk('t','v',$v,$k)",
+                                        "cosine_topk($t,$c,$v,$k)",
+                                        "cosine_join('t','v','t','j',$k)",
+                                        "cosine_join($t,$c,$t,$c,$k)",
+                                        "cosine_pairs('t','v',$n)",
+                                        "cosine_pairs($t,$c,$n)",
+                                        "whiten_rows($m,'t','v')",
+                                        "whiten_rows($m,$t,$c)",
+                                        "whiten_spectrum($m)",
+                                        "embedding_rows($v,$e,$k)",
+                                        "embedding_rows(x'000102030405060708090a0b','i8',$k)",
+                                        "cosine_topk",
+                                        "cosine_topk('t','v')",
+                                        "cosine_pairs",
+                                        "whiten_rows($m)"};
+/* Terms that the planner of a table function is told of, and some that only look so. */
+static const char *const TERMS[] = {"r.rowid=$k",
+                                    "r.rowid IN (1,3,$k)",
+                                    "r.rowid IN (SELECT id FROM t WHERE id<$k)",
+                                    "r.rowid>$k AND r.rowid<=9",
+                                    "r.rowid<$n",
+                                    "similarity>=$n",
+                                    "similarity>$n AND r.rowid IN (SELECT p FROM t)",
+                                    "arg_k=$k",
+                                    "arg_threshold=$n",
+                                    "arg_table=$t",
+                                    "arg_query=$v AND arg_k=3",
+                                    "arg_model=$m",
+                                    "arg_data=$v AND arg_dim=2",
+                                    "component=$k",
+                                    "position>=$k",
+                                    "query_rowid=$k",
+                                    "rowid_a=$k OR rowid_b=$k",
+                                    "(SELECT count(*) FROM t WHERE id=r.rowid)",
+                                    "$n",
+                                    "$l OR $l",
+                                    "NOT ($l) AND $l",
+                                    "r.rowid IS NULL"};
+static const char *const ENDS[] = {"",
+                                   " LIMIT $k",
+                                   " LIMIT 3 OFFSET $k",
+                                   " ORDER BY r.rowid DESC LIMIT 4",
+                                   " ORDER BY similarity DESC,r.rowid",
+                                   " ORDER BY 1,2",
+                                   " GROUP BY r.rowid"};
 static const char *const STATEMENTS[] = {
     "SELECT $x,$x FROM t$w",
     "SELECT $a,$a FROM t$w",
@@ -208,7 +254,22 @@ static const char *const STATEMENTS[] = {
     "CREATE TRIGGER r AFTER INSERT ON shards BEGIN SELECT $x FROM t; END",
     "CREATE TABLE c(v CHECK(embedding_dim(v)=$k))",
     "SELECT $x FROM (SELECT $x AS v,$x AS j,1 AS id,2 AS w,3 AS p,4 AS g)",
-    "WITH RECURSIVE r(v,i) AS (SELECT $v,1 UNION ALL SELECT embedding_scale(v,$n),i+1 FROM r WHERE i<9) SELECT $n FROM r,t"};
+    "WITH RECURSIVE r(v,i) AS (SELECT $v,1 UNION ALL SELECT embedding_scale(v,$n),i+1 FROM r WHERE i<9) SELECT $n FROM r,t",
+    "SELECT r.* FROM $r AS r WHERE $l$y",
+    "SELECT r.* FROM $r AS r WHERE $l OR $l$y",
+    "SELECT t.id,r.* FROM t JOIN $r AS r ON r.rowid=t.id WHERE $l$y",
+    "SELECT t.id,r.* FROM t LEFT JOIN $r AS r ON r.rowid=t.id AND $l WHERE t.id<$k OR $l$y",
+    "SELECT t.id,r.* FROM t RIGHT JOIN $r AS r ON r.rowid=t.id$y",
+    "SELECT t.id,r.* FROM $r AS r FULL JOIN t ON $l$y",
+    "SELECT * FROM $r AS r,$r AS s WHERE r.rowid=s.rowid LIMIT $k",
+    "SELECT id FROM t WHERE id IN (SELECT r.rowid FROM $r AS r WHERE $l$y)",
+    "SELECT id,(SELECT r.rowid FROM $r AS r WHERE $l$y) FROM t$w",
+    "SELECT id,EXISTS (SELECT 1 FROM $r AS r WHERE r.rowid=t.id AND $l) FROM t",
+    "WITH r AS (SELECT * FROM $r AS r WHERE $l) SELECT * FROM r UNION ALL SELECT * FROM r LIMIT $k",
+    "SELECT r.*,arg_k FROM $r AS r WHERE $l$y",
+    "DELETE FROM t WHERE id IN (SELECT r.rowid FROM $r AS r WHERE $l)",
+    "UPDATE t SET w=r.rowid FROM $r AS r WHERE r.rowid=t.id AND $l",
+    "CREATE VIEW u AS SELECT * FROM $r AS r"};
 
 static void expand_symbol(struct writer *w, char symbol) {
   if (choose(w, 40) == 39) symbol = 'x';
@@ -225,6 +286,9 @@ static void expand_symbol(struct writer *w, char symbol) {
     case 'e': PICK(w, ENCODINGS); break;
     case 'f': PICK(w, FRAMES); break;
     case 'w': PICK(w, WHERES); break;
+    case 'r': PICK(w, RELATIONS); break;
+    case 'l': PICK(w, TERMS); break;
+    case 'y': PICK(w, ENDS); break;
     case 'q': PICK(w, STATEMENTS); break;
     default: PICK(w, SCALARS); break;
   }

@@ -18,6 +18,7 @@ A_MODEL = r"a model BLOB or a whiten_model\(\) handle"
 ROWS = "json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2],[0,5]]')"
 LINE = "json_each('[[1,2,3],[2,3,4],[3,4,5],[7,8,9]]')"
 IMPORT = "whiten_import('[1,0,0,1,1,1]', '[0,0,0]')"
+OF_TWO = "whiten_import('[1,0,0,1]', '[0,0]')"
 
 
 def fitting(k="NULL", options="'{}'", rows=ROWS):
@@ -27,6 +28,22 @@ def fitting(k="NULL", options="'{}'", rows=ROWS):
 def option(key, value, **more):
     text = json.dumps({key: value, **more}).replace("'", "''")
     return fitting(options=f"'{text}'")
+
+
+# what reads a table by its rowids, and tables that have none: names end at the first "-"
+READERS = {
+    "cosine_topk": "cosine_topk('{}', 'v', '[1,1]', 2)",
+    "cosine_join": "cosine_join('{}', 'v', 'c', 'v', 2)",
+    "cosine_join-queries": "cosine_join('c', 'v', '{}', 'v', 2)",
+    "cosine_pairs": "cosine_pairs('{}', 'v', 0.5)",
+    "whiten_rows": f"whiten_rows({OF_TWO}, '{{}}', 'v')",
+}
+WITHOUT_ROWIDS = {
+    "named_null": ("NULL", "unique INTEGERs, its own or in a column of that name: read it through a view"),
+    "named_text": ("TEXT", "unique INTEGERs, its own or in a column of that name: read it through a view"),
+    "named_twice": ("7 twice", "unique INTEGERs in a column named rowid"),
+    "unnamed": ("NULL", "unique INTEGERs, its own or in a column of that name: read it through a view"),
+}
 
 
 # (name, SQL, argument with what was found, what was expected): regular expressions; None in place of both: an
@@ -222,6 +239,22 @@ CASES = [
     ("whiten_fit-options-change",
      f"SELECT whiten_fit(value, 1, CASE key WHEN 3 THEN '{{\"ridge\":1}}' ELSE '{{}}' END) FROM {ROWS}",
      "row 4 of the group: options differs from the row before", "the same in every row"),
+    # fits: why there are no more components
+    ("whiten_fit-rank-rows", fitting("2", rows=LINE), "k is 2",
+     r"at most 1: the rows \(n = 4\) have variance in no more directions; use a smaller k or a ridge$"),
+    ("whiten_fit-rank-remove", fitting("2", "'{\"remove\":1}'", rows="json_each('[[1,2,4],[2,3,9],[5,7,8]]')"), "k is 2",
+     r"at most 1: .* no more directions after remove; use a smaller k or a ridge$"),
+    ("whiten_fit-rank-default-k", fitting("NULL", "'{\"remove\":1}'", rows=LINE), "k is 1", "at most 0: .* after remove"),
+    ("whiten_fit-rank-single", fitting("2", "'{\"precision\":\"single\"}'", rows=LINE), "k is 2",
+     r"at most 1: precision single cannot tell more directions of the rows \(n = 4\) from rounding; .*, or precision double$"),
+    ("whiten_fit-rank-scale",
+     fitting("2", rows="json_each('[[1000000,333333.34375,1e-3],[1000001,333333.6875,2e-3],[999999,333333,5e-4],"
+             "[1000003,333334.34375,7e-4]]')"), "k is 2",
+     "at most 1: float64 cannot tell more directions of the rows .* or method pca-cor, which brings the columns to one"),
+    ("whiten_fit-rank-cholesky-single", fitting(options="'{\"method\":\"cholesky\",\"precision\":\"single\"}'", rows=LINE),
+     "method is cholesky and the rank 1", r"rank 3 or a ridge: precision single cannot tell .* \(n = 4\) from rounding$"),
+    ("whiten_solve-rank", f"SELECT whiten_solve(whiten_stats(value), 2) FROM {LINE}", "k is 2",
+     r"at most 1: the rows \(n = 4\) have variance in no more directions"),
     # fits: options
     ("options-not-json", fitting(options="'ridge'"), "options is not JSON", "a JSON object"),
     ("options-array", fitting(options="'[1]'"), "options", "object"),
@@ -343,6 +376,31 @@ CASES = [
     ("embedding_rows-dim", "SELECT * FROM embedding_rows(x'00', 'i8', 0)", "dim is 0", "at least 1"),
     ("embedding_rows-wide", "SELECT * FROM embedding_rows(x'00', 'i8', 16385)", "dim is 16385", "1 to 16384"),
     ("embedding_rows-npy", "SELECT * FROM embedding_rows(x'934e554d5059')", "data has a .npy header", "numpy.save"),
+    ("embedding_rows-data-null", "SELECT * FROM embedding_rows(NULL, 'f32', 1)", "data is NULL", "a BLOB, .*readfile"),
+    ("embedding_rows-none", "SELECT * FROM embedding_rows", "data is missing", r"embedding_rows\(data, encoding, dim\)"),
+    ("embedding_rows-json", "SELECT * FROM embedding_rows(x'00', 'json', 1)", "encoding is 'json'", "'i8'"),
+    ("embedding_rows-dim-missing", "SELECT * FROM embedding_rows(x'00', 'i8')", "dim is missing", "how many numbers"),
+    ("embedding_rows-dim-text", "SELECT * FROM embedding_rows(x'00', 'i8', '1')", "dim is TEXT '1'", "an INTEGER: bind"),
+    ("embedding_rows-dim-part", "SELECT * FROM embedding_rows(x'00', 'i8', 1.5)", "dim is 1.5", "an INTEGER"),
+    ("embedding_rows-length", "SELECT * FROM embedding_rows(x'00', NULL, 1)", "data has 1 bytes", r"a multiple of 4 \(1 f32\)"),
+    ("embedding_rows-nan", "SELECT * FROM embedding_rows(x'0000803f0000c07f', 'f32', 1)",
+     r"rowid 2: data\[0\] is NaN", "a finite number"),
+    ("embedding_rows-beyond", "SELECT * FROM embedding_rows(x'9c7500883ce4377e', 'f64', 1)",
+     r"rowid 1: data\[0\] is beyond float32", "a magnitude below 3.4e38"),
+    ("whiten_batch-model-null", "SELECT whiten_batch(NULL, 'c', 'w', NULL, 1)", "model is NULL", A_MODEL),
+    ("whiten_batch-target-null", f"SELECT whiten_batch({IMPORT}, 'c', NULL, NULL, 1)", "target is NULL", "TEXT, the name"),
+    ("whiten_batch-rows-null", f"SELECT whiten_batch({IMPORT}, 'c', 'w', NULL, NULL)", "rows is NULL", "an INTEGER"),
+    ("whiten_batch-rows-part", f"SELECT whiten_batch({IMPORT}, 'c', 'w', NULL, 1.5)", "rows is 1.5", "an INTEGER"),
+    ("whiten_batch-rows-text", f"SELECT whiten_batch({IMPORT}, 'c', 'w', NULL, '1')", "rows is TEXT '1'", "an INTEGER: bind"),
+    ("whiten_batch-verify-negative", f"SELECT whiten_batch({IMPORT}, 'c', 'w', NULL, 1, -1)", "verify is -1", "at least 0"),
+    ("whiten_batch-misfits", f"SELECT whiten_batch({IMPORT}, 'c', 'w', NULL, 1)",
+     "source has 2 vectors that do not fit the model, the first at id 1", "12 bytes"),
+    ("whiten_batch-twice", f"SELECT whiten_batch({OF_TWO}, 'twice', 'w', NULL, 9)",
+     "source has the id 1 more than once", "ids that are unique"),
+    ("whiten_batch-nameless", f"SELECT whiten_batch({OF_TWO}, 'nameless', 'w', NULL, 9)",
+     "source has 1 rows whose id is NULL", "ids"),
+    ("whiten_batch-texts", f"SELECT whiten_batch({OF_TWO}, 'texts', 'whole', NULL, 9)",
+     "source has an id that is no integer, and the id of 'whole' is INTEGER PRIMARY KEY", "a new target"),
     ("whiten_batch-model", "SELECT whiten_batch('x', 't', 'w', NULL, 1)", "model is TEXT", A_MODEL),
     ("whiten_batch-source", f"SELECT whiten_batch({IMPORT}, 5, 'w', NULL, 1)", "source is INTEGER", "TEXT, the name"),
     ("whiten_batch-target", f"SELECT whiten_batch({IMPORT}, 't', x'00', NULL, 1)", "target is a BLOB", "TEXT, the name"),
@@ -351,6 +409,9 @@ CASES = [
     ("whiten_batch-verify", f"SELECT whiten_batch({IMPORT}, 't', 'w', NULL, 1, 'x')", "verify is TEXT", "INTEGER"),
     ("whiten_pending-model", "SELECT whiten_pending(NULL, 't', 'w')", "model is NULL", A_MODEL),
     ("whiten_pending-source", f"SELECT whiten_pending({IMPORT}, NULL, 'w')", "source is NULL", "TEXT, the name"),
+    ("whiten_pending-target", f"SELECT whiten_pending({IMPORT}, 'c', 7)", "target is INTEGER", "TEXT, the name of a table"),
+    ("whiten_pending-same", f"SELECT whiten_pending({IMPORT}, 'c', 'C')", "target is 'C'", "another table"),
+    ("whiten_pending-verify", f"SELECT whiten_pending({IMPORT}, 'c', 'whole', 'x')", "verify is TEXT", "an INTEGER"),
     ("whiten_import-kernel", "SELECT whiten_import('[1,2,3]', '[1,2]')",
      "kernel has 3 elements", "multiple of 2"),
     ("whiten_import-wide", "SELECT whiten_import('[1,2,3,4]', '[1]')", "kernel has 4 elements", "1"),
@@ -394,6 +455,32 @@ CASES = [
      "rowid 2: column is not a JSON array", "."),
     ("cosine_topk-row-nan", "SELECT * FROM cosine_topk('c', 'nan', '[1,1]', 1)",
      r"rowid 2: column\[1\] is NaN", "a finite number"),
+    # an argument that no plan can pass on
+    ("cosine_topk-missing-or", "SELECT * FROM cosine_topk('c', 'v') WHERE rowid = 1 OR similarity > 0",
+     "query is missing", r"cosine_topk\(table, column, query, k\)$"),
+    ("cosine_topk-missing-all", "SELECT * FROM cosine_topk WHERE rowid = 1 OR rowid = 2", "table is missing",
+     r"cosine_topk\(table, column, query, k\)"),
+    ("cosine_topk-missing-column", "SELECT * FROM cosine_topk WHERE arg_table = 'c' AND arg_k = 3", "column is missing",
+     r"cosine_topk\(table, column, query, k\)$"),
+    ("cosine_topk-or", "SELECT * FROM cosine_topk('c', 'v', '[1,1]', 2) WHERE rowid = 1 OR rowid = 2", None, None),
+    ("cosine_topk-k-twice", "SELECT * FROM cosine_topk('c', 'v', '[1,1]', 2) WHERE arg_k = 3", None, None),
+    ("cosine_join-missing-or", "SELECT * FROM cosine_join('c', 'v', 'c') WHERE rowid = 1 OR query_rowid = 2",
+     "queries_column is missing", r"cosine_join\(table, column, queries_table, queries_column, k\)$"),
+    ("cosine_pairs-missing-or", "SELECT * FROM cosine_pairs('c') WHERE rowid_a = 1 OR rowid_b = 1",
+     "column is missing", r"cosine_pairs\(table, column, threshold\)$"),
+    ("whiten_rows-missing-in", f"SELECT * FROM whiten_rows({OF_TWO}) WHERE rowid IN (1, 2) LIMIT 1",
+     "table is missing", r"whiten_rows\(model, table, column\)$"),
+    *(
+        (f"{function}-rowid-{table}", f"SELECT * FROM {call.format(table)}", f"rowid of '{table}' is {found}", expected)
+        for function, call in READERS.items()
+        for table, (found, expected) in WITHOUT_ROWIDS.items()
+    ),
+    *(
+        (f"{function}-rowid-keyed", f"SELECT * FROM {call.format('keyed')}",
+         "(queries_)?table is 'keyed', a view or a WITHOUT ROWID table that has no column named rowid",
+         r"rowids: read it through CREATE TEMP VIEW name AS SELECT key AS rowid, .* FROM keyed$")
+        for function, call in READERS.items()
+    ),
     ("cosine_pairs-table", "SELECT * FROM cosine_pairs('x', 'v', 1)", "table is 'x'", "the name of a table"),
     ("cosine_pairs-column", "SELECT * FROM cosine_pairs('c', 'x', 1)", "column is 'x'", "column"),
     ("cosine_pairs-threshold-high", "SELECT * FROM cosine_pairs('c', 'v', 1.5)", "threshold is 1.5", "above -1 and up to 1"),
@@ -477,6 +564,26 @@ def test_enough_cases():
     assert len({case[0] for case in CASES}) == len(CASES)
 
 
+# Rowids that are none, ids that are none; a target that stands.
+ODD_TABLES = """
+CREATE TABLE named_null(rowid, v);
+INSERT INTO named_null SELECT nullif(id, 2), v FROM c;
+CREATE TABLE named_text(rowid, v);
+INSERT INTO named_text SELECT 'k' || id, v FROM c;
+CREATE TABLE named_twice(rowid, v);
+INSERT INTO named_twice SELECT 7, v FROM c;
+CREATE VIEW unnamed AS SELECT id, v FROM c;
+CREATE TABLE keyed(k PRIMARY KEY, v) WITHOUT ROWID;
+CREATE TABLE twice(id, v);
+INSERT INTO twice SELECT 1, v FROM c;
+CREATE TABLE nameless(id, v);
+INSERT INTO nameless SELECT nullif(id, 1), v FROM c;
+CREATE TABLE texts(id, v);
+INSERT INTO texts SELECT 'a', v FROM c LIMIT 1;
+CREATE TABLE whole(id INTEGER PRIMARY KEY, v, model_hash);
+"""
+
+
 @pytest.fixture(scope="module")
 def shared():
     """One connection for all cases: each must leave it working."""
@@ -484,6 +591,7 @@ def shared():
     connection.execute("CREATE TABLE c(id INTEGER PRIMARY KEY, v, bad, nan, short)")
     rows = [(vec([1, 2]), "[1,2]", vec([1, 2]), "[1]"), (vec([3, 4]), "[3,", vec([3, NAN]), "[3]")]
     connection.executemany("INSERT INTO c(v, bad, nan, short) VALUES (?, ?, ?, ?)", rows)
+    connection.executescript(ODD_TABLES)
     yield connection
     connection.close()
 
@@ -512,6 +620,41 @@ def test_refused(shared, name, sql, found, expected):
         function = {"options": "whiten_fit", "handle": r"whiten_\w+"}.get(function, function)
         row = "" if found.startswith("row ") else r"(row \d+ of the group: )?"
         refused(shared, sql, f"^{function}: {row}{found}.*[,:] expected .*{expected}")
+    still_works(shared)
+
+
+RIGHT_JOIN = r"; on the right of RIGHT JOIN, where SQLite before 3.42 does not pass arguments, \(SELECT \* FROM {}\(...\)\)$"
+
+
+@pytest.mark.skipif(not (3, 39) <= sqlite3.sqlite_version_info < (3, 42), reason="SQLite has no RIGHT JOIN, or passes arguments")
+@pytest.mark.parametrize("call", [
+    "cosine_topk('c', 'v', '[1,1]', 2)", "cosine_join('c', 'v', 'c', 'v', 2)", "cosine_pairs('c', 'v', 0.5)",
+    f"whiten_rows({OF_TWO}, 'c', 'v')", "whiten_spectrum(NULL)", "embedding_rows(x'00', 'i8', 1)",
+])  # fmt: skip
+def test_right_join(shared, call):
+    """What a plan without arguments says names the way."""
+    function = call.split("(")[0]
+    message = rf"^{function}: \w+ is missing, expected {function}\(.*\)" + RIGHT_JOIN.format(function)
+    refused(shared, f"SELECT * FROM c RIGHT JOIN {call} AS r ON r.rowid = c.id", message)
+    still_works(shared)
+
+
+def test_whiten_batch_says_what_sqlite_says(shared):
+    for call, message in {
+        f"whiten_batch({OF_TWO}, 'nowhere', 'w', NULL, 1)": "whiten_batch: no such table: nowhere",
+        f"whiten_batch({OF_TWO}, 'twice', 'c', 2, 1)": None,
+        f"whiten_batch({OF_TWO}, 'c', 'texts', NULL, 1)": "whiten_batch: table main.texts has no column named model_hash",
+        f"whiten_pending({OF_TWO}, 'nowhere', 'whole')": "whiten_pending: no such table: nowhere",
+        f"whiten_pending({OF_TWO}, 'c', 'nowhere')": "whiten_pending: no such table: main.nowhere",
+        f"whiten_pending({OF_TWO}, 'c', 'texts')": "whiten_pending: no such column: t.model_hash",
+    }.items():
+        if message is None:  # no row behind: nothing is written
+            assert one(shared, f"SELECT {call}") is None
+        else:
+            refused(shared, f"SELECT {call}", f"^{message}$")
+    for table in ("twice", "nameless"):  # what is refused makes no target
+        refused(shared, f"SELECT whiten_batch({OF_TWO}, '{table}', 'w', NULL, 9)", "^whiten_batch: source has ")
+    assert one(shared, "SELECT count(*) FROM sqlite_schema WHERE name = 'w'") == 0
     still_works(shared)
 
 

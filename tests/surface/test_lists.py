@@ -82,6 +82,13 @@ def test_tests(registered):
     assert ours - set(names) - tables == set()
 
 
+@pytest.mark.parametrize("path, form", [("oom/statements.c", '{{"{}",'), ("fuzz/sql.c", "{}(")], ids=["oom", "fuzz"])
+def test_every_function_is_run_without_memory_and_with_anything(registered, path, form):
+    names, tables = registered
+    text = (ROOT / "tests" / path).read_text(encoding="utf-8")
+    assert {name for name in set(names) | tables if form.format(name) not in text} == set()
+
+
 def test_tables(registered):
     assert registered[1] == TABLES
 
