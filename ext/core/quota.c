@@ -44,10 +44,9 @@ static int cores_of(const char *folder, int is_version_2) {
 /* The least of a group and those above it, up to what is mounted. */
 static int cores_of_group(const char *root, const char *mount, const char *group, int is_version_2) {
   char folder[PATH];
-  int least = INT_MAX, length = snprintf(folder, sizeof folder, "%s/sys/fs/cgroup%s", root, mount);
-  char *end = folder + length, *slash;
-  if (length < 0 || (size_t)length + strlen(group) >= sizeof folder) return INT_MAX;
-  strcpy(end, group);
+  int least = INT_MAX, length = snprintf(folder, sizeof folder, "%s/sys/fs/cgroup%s%s", root, mount, group);
+  if (length < 0 || (size_t)length >= sizeof folder) return INT_MAX;
+  char *end = folder + length - strlen(group), *slash;
   do {
     int cores = cores_of(folder, is_version_2);
     if (cores < least) least = cores;

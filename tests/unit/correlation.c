@@ -19,11 +19,11 @@ static void swap_bytes(unsigned char *a, unsigned char *b, size_t size) {
   }
 }
 
-void qsort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *)) {
+void qsort(void *base, size_t nmemb, size_t size, int (*compar)(const void *, const void *)) {
   unsigned char *p = base;
-  for (size_t i = count; i > 1; i--) swap_bytes(p + (i - 1) * size, p + random_below(&shuffler, i) * size, size);
-  for (size_t i = 1; i < count; i++)
-    for (size_t j = i; j > 0 && compare(p + (j - 1) * size, p + j * size) > 0; j--)
+  for (size_t i = nmemb; i > 1; i--) swap_bytes(p + (i - 1) * size, p + random_below(&shuffler, i) * size, size);
+  for (size_t i = 1; i < nmemb; i++)
+    for (size_t j = i; j > 0 && compar(p + (j - 1) * size, p + j * size) > 0; j--)
       swap_bytes(p + (j - 1) * size, p + j * size, size);
 }
 
