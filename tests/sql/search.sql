@@ -59,3 +59,38 @@ INSERT INTO line(v) VALUES ('[1]'), ('[2]'), ('[3]');
 CREATE TABLE unit AS SELECT whiten_fit(v, 1, '{"normalize":true}') AS model FROM line;
 SELECT rowid, embedding_as(vector, 'json'), vector IS whiten_apply(model, v)
   FROM unit, whiten_rows(model, 'line', 'v') AS w JOIN line ON id = w.rowid;
+.print == rowids, thresholds and a limit before the k best, so that there are k of them
+SELECT title, rowid FROM doc, cosine_topk('doc', 'v', '[1,0]', 2) AS found WHERE id = found.rowid
+  AND found.rowid IN (SELECT id FROM doc WHERE title LIKE 'nor%') ORDER BY similarity DESC, found.rowid;
+SELECT rowid FROM cosine_topk('doc', 'v', '[1,0]', 2) WHERE rowid IN (4, 5, 6, 7, 99, NULL) ORDER BY similarity DESC, rowid;
+SELECT rowid FROM cosine_topk('doc', 'v', '[1,0]', 2) WHERE rowid > 1 AND rowid <= 4 ORDER BY similarity DESC, rowid;
+SELECT rowid, round(similarity, 6) FROM cosine_topk('doc', 'v', '[1,0]', 10) WHERE similarity >= 0.7
+  ORDER BY similarity DESC, rowid;
+SELECT count(*) FROM cosine_topk('doc', 'v', '[1,0]', 10) WHERE similarity > 1;
+SELECT rowid FROM cosine_topk('doc', 'v', '[1,0]', 10) ORDER BY similarity DESC, rowid LIMIT 2 OFFSET 1;
+-- rowid = 3 OR rowid = 4 would be rowid IN (3, 4) to SQLite
+.print == rowid = and OR pick among the k best
+SELECT count(*) FROM cosine_topk('doc', 'v', '[1,0]', 2) WHERE rowid = 3;
+SELECT rowid FROM cosine_topk('doc', 'v', '[1,0]', 3) WHERE rowid = 3 OR similarity < 0;
+.print == rows of a table, those that are asked for
+SELECT rowid, embedding_as(vector, 'json') FROM whiten_rows((SELECT model FROM whitening), 'doc', 'v')
+  WHERE rowid IN (7, 3, 99) OR rowid IS NULL;
+SELECT rowid FROM whiten_rows((SELECT model FROM whitening), 'doc', 'v') WHERE rowid >= 5 ORDER BY rowid LIMIT 2;
+.print == hidden columns are the arguments, and say them too
+SELECT rowid, arg_table, arg_column, arg_k FROM cosine_topk('doc', 'v', '[1,0]', 1);
+SELECT rowid FROM cosine_topk WHERE arg_table = 'doc' AND arg_column = 'v' AND arg_query = '[0,1]' AND arg_k = 1;
+SELECT count(*) FROM cosine_topk('doc', 'v', '[1,0]', 2) WHERE arg_k = 3;
+SELECT DISTINCT arg_table, arg_threshold FROM cosine_pairs('doc', 'v', 0.5);
+.print == a view is a table, its column rowid the key
+CREATE VIEW northern AS SELECT 100 + id AS rowid, v FROM doc WHERE title LIKE 'nor%';
+SELECT rowid, round(similarity, 6) FROM cosine_topk('northern', 'v', '[1,0]', 5) ORDER BY similarity DESC, rowid;
+SELECT rowid, embedding_as(vector, 'json') FROM whiten_rows((SELECT model FROM whitening), 'northern', 'v');
+SELECT query_rowid, rowid FROM cosine_join('northern', 'v', 'doc', 'v', 1) ORDER BY query_rowid;
+SELECT rowid_a, rowid_b, round(similarity, 6) FROM cosine_pairs('northern', 'v', 0.5);
+.print == pairs: all of five equal rows, each once, the smaller rowid first; a threshold is reached by what equals it
+CREATE TABLE same(id INTEGER PRIMARY KEY, v);
+INSERT INTO same SELECT key * 10, '[1,2]' FROM json_each('[0,0,0,0,0]');
+INSERT INTO same VALUES (7, NULL), (8, '[0,0]');
+SELECT count(*), count(DISTINCT rowid_a || ' ' || rowid_b), sum(rowid_a < rowid_b), min(similarity) FROM cosine_pairs('same', 'v', 1);
+SELECT count(*) FROM cosine_pairs('same', 'v', 1) WHERE rowid_a = 20 OR rowid_b = 20;
+SELECT rowid_a, rowid_b FROM cosine_pairs('same', 'v', 0.9) ORDER BY rowid_a DESC, rowid_b LIMIT 2;
