@@ -521,7 +521,8 @@ SELECT whiten_stats(value) FROM json_each('[[1,2],[1]]');
 --> error: whiten_stats: row 2 of the group: v has 1 element, expected 2 as in the rows before
 
 -- whiten_merge(stats): the moments of all rows that went into the stats, however they were split (Chan et al.
---   1979).
+--   1979). That a column is float64 shows in its rows, not in stats: whiten_stats refuses it, whiten_merge and
+--   whiten_solve cannot.
 SELECT whiten_info(whiten_solve(whiten_merge(s))) ->> 'n',
   embedding_as(whiten_kernel(whiten_solve(whiten_merge(s))), 'json') FROM (
   SELECT whiten_stats(value) AS s FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]') GROUP BY key % 2);
@@ -792,9 +793,9 @@ SELECT whiten_version() GLOB '[0-9]*.[0-9]*.[0-9]*';
 
 -- whiten_config([name [, value]]): without arguments JSON with sqlite, blas (versions), kernel (the variant in use),
 --   threads, and models: cached, and parsed, how often this connection has read a model in full. 'threads' is the one
---   name there is: how many threads fits, whiten_rows and cosine_join of this connection may use; with a value, 1 to 64, it is
---   set, but to no more than WHITEN_THREADS and the machine allow, which is what NULL goes back to. Returns what it is
---   now. Setting is for top-level SQL alone.
+--   name there is: how many threads fits, whiten_rows, cosine_join and cosine_pairs of this connection may use; with
+--   a value, 1 to 64, it is set, but to no more than WHITEN_THREADS and the machine allow, which is what NULL goes back
+--   to. Returns what it is now. Setting is for top-level SQL alone.
 SELECT json_type(c, '$.sqlite'), json_type(c, '$.blas'), json_type(c, '$.kernel'), json_type(c, '$.threads'),
   json_type(c, '$.models.parsed')
   FROM (SELECT whiten_config() AS c);

@@ -81,6 +81,16 @@ def test_a_file_has_a_subject_of_the_design(folder):
     assert {name.partition(".")[0] for name in entries(folder)} <= SUBJECTS[folder]
 
 
+@pytest.mark.parametrize("folder", ["core", "host", "functions"])
+def test_every_file_is_named_under_the_hood(folder):
+    """ext/README.md says what each is for, and names none that is not there."""
+    text = (ROOT / "ext" / "README.md").read_text(encoding="utf-8")
+    before = {"functions": r"^\| `functions/` .*$", "host": r"^\| `host/` .*$", "core": r"^In `core/`: (?:.+\n)+"}[folder]
+    (words,) = re.findall(before, text, re.MULTILINE)
+    stems = {path.stem for path in (ROOT / "ext" / folder).iterdir() if path.suffix in (".c", ".h")}
+    assert set(re.findall(r"`(\w+)`", words)) == stems
+
+
 def c_files(*folders):
     folders = folders or ("ext", "tests", "examples")
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.[ch]"))]
