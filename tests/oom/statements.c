@@ -123,6 +123,7 @@ const struct statement statements[] = {
     {"whiten_config", "SELECT json_extract(whiten_config(), '$.sqlite') FROM t"},
     {NULL, "SELECT whiten_config('threads', NULL), whiten_config('threads', 1), whiten_config('threads')"},
     {"errors", "SELECT embedding('[1,2,x]')"},
+    {NULL, "SELECT embedding_scale(v, '2') FROM t"},
     {NULL, "SELECT embedding_as(v, 'f61') FROM t"},
     {NULL, "SELECT cosine_sim(v, '[1,2]') FROM t"},
     {NULL, "SELECT pool_mean(CASE WHEN id > 3 THEN '[1]' ELSE v END) FROM t"},

@@ -135,6 +135,8 @@ def test_pairs_of_duplicates_by_the_thousand(db, rng):
     got, found = pairs_of(db, x, 0.9999)
     assert got == set(zip((a + 1).tolist(), (b + 1).tolist()))
     assert min(similarity for _, _, similarity in found) > 1 - 1e-6
+    rowids = [rowid for rowid, in db.execute("SELECT rowid FROM cosine_pairs('t', 'v', 0.9999)")]
+    assert len(set(rowids)) == len(rowids) == len(found)
 
 
 def test_pairs_with_gaps_and_text(db, rng):

@@ -329,3 +329,17 @@ def test_rows_added_while_a_view_is_read(table):
     assert one(db, "SELECT count(*) FROM t") == 120
     x = numpy.frombuffer(one(db, "SELECT v FROM t WHERE id = 61"), "<f4")
     assert vec(x) == one(db, "SELECT v FROM t WHERE id = 1")
+
+
+def test_analyze_tells_the_planner_how_many_rows_there_are(db):
+    """Then the few rows are scanned first, whichever of the two stands first in FROM."""
+    for name, rows in (("few", 2), ("many", 30_000)):
+        db.execute(f"CREATE TABLE {name}(id INTEGER PRIMARY KEY, v)")
+        db.execute(f"WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) "
+                   f"INSERT INTO {name} SELECT i, '[1,2]' FROM n")  # fmt: skip
+    few, many = (f"cosine_topk('{name}', 'v', '[1,2]', 100000) AS {name}" for name in ("few", "many"))
+    orders = [f"SELECT * FROM {few}, {many}", f"SELECT * FROM {many}, {few}"]
+    assert plan(db, orders[0]) != plan(db, orders[1])
+    db.execute("ANALYZE")
+    assert plan(db, orders[1]) == plan(db, orders[0])
+    assert plan(db, orders[0]).startswith("SCAN few ")

@@ -347,6 +347,8 @@ CASES = [
     ("whiten_apply-null-both", "SELECT whiten_apply(NULL, NULL)", "model is NULL", A_MODEL),
     ("whiten_inverse-null", "SELECT whiten_inverse(NULL, '[1]')", "model is NULL", A_MODEL),
     ("whiten_inverse-dims", f"SELECT whiten_inverse({IMPORT}, '[1,2,3]')", "y has 3 elements", "2"),
+    ("whiten_inverse-overflow", "SELECT whiten_inverse(whiten_import('[1e-30]', '[0]'), '[1e20]')",
+     r"the result\[0\] is beyond float32", "a magnitude below 3.4e38"),
     ("whiten_inverse-nan", f"SELECT whiten_inverse({IMPORT}, x'0000c07f00000000')",
      r"y\[0\] is NaN", "a finite number"),
     ("whiten_info-null", "SELECT whiten_info(NULL)", "model is NULL", A_MODEL),
