@@ -104,7 +104,7 @@ static int next_candidate(struct pairs *p) {
   for (; p->row < p->block->count; p->row++, p->vector = 0) {
     const uint8_t *bits = bits_of(p, p->block, p->row);
     while (p->vector < p->products.count) {
-      unsigned byte = bits[p->vector / 8] >> p->vector % 8;
+      unsigned byte = (unsigned)bits[p->vector / 8] >> p->vector % 8;
       if (byte == 0)
         p->vector = (p->vector / 8 + 1) * 8;
       else if (p->vector++, byte & 1)
