@@ -759,7 +759,7 @@ SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white', N
 SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white', NULL, 9),
   whiten_pending(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white') ->> 'pending';
 --> 9 | 0
--- From the first on, all ids and lengths are looked at before anything is written; later, the ids of the batch.
+-- Ids that are NULL and lengths that do not fit are found before anything is written; an id that comes twice, in its batch.
 CREATE VIEW twofold AS SELECT id % 2 AS id, v FROM documents;
 SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'twofold', 'other', NULL, 9);
 --> error: whiten_batch: source has the id 1 more than once, expected ids that are unique

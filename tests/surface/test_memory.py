@@ -67,9 +67,9 @@ def test_join_of_many_queries(dim, queries):
     assert bytes_more < (64 + dim / 512) * MB + 100 * queries + 10 * MB
 
 
-@pytest.mark.parametrize("dim, rows", [(1024, 20_000), (16384, 1_000)])
+@pytest.mark.parametrize("dim, rows", [(1024, 12_000), (16384, 1_000)])
 def test_pairs_are_not_held(dim, rows):
-    """Of 5 million pairs no one is kept, and of the rows a batch."""
+    """Of 2 million pairs none is kept, and of the rows a batch."""
     small = "SELECT * FROM cosine_pairs('few', 'v', 1)"
     large = "SELECT * FROM cosine_pairs('q', 'v', 0.999999)"
     count, wrong, bytes_more = growth(dim, 1, rows, small, large)
