@@ -213,7 +213,7 @@ TEST(solve_shapes_of_methods) {
 TEST(solve_zca_of_fewer_components) {
   struct random r = {random_seed() + 5};
   size_t d = 8;
-  double out[MAX * MAX];
+  double out[MAX * MAX] = {0};
   gather_random(&r, 100, d, 10);
   struct solve_options o = with_k(3);
   o.method = MODEL_ZCA;
