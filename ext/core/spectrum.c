@@ -180,7 +180,8 @@ static enum status judge_equilibrated(struct spectrum *s, const struct verdict *
     int is_noise = values[d - 1 - s->rank] < -reach(s, values);
     s->limit = s->sum_error > 0 ? SPECTRUM_SINGLE : is_noise ? SPECTRUM_ROWS : SPECTRUM_FLOAT64;
   }
-  if (counted > v->sure && !s->is_correlation) rc = resolve_or_keep(s, v, values, vectors, scaled);
+  if (counted > v->sure && s->needed > v->sure && !s->is_correlation)
+    rc = resolve_or_keep(s, v, values, vectors, scaled);
 end:
   s->mem->release(scaled);
   s->mem->release(vectors);
@@ -231,7 +232,7 @@ static enum status decompose(struct spectrum *s, const struct moments *m, size_t
 }
 
 enum status spectrum_init(struct spectrum *s, const struct moments *m, int is_correlation, size_t needed) {
-  *s = (struct spectrum){.mem = m->mem, .d = m->dim};
+  *s = (struct spectrum){.mem = m->mem, .d = m->dim, .needed = needed};
   enum status rc = allocate(s);
   if (rc == STATUS_OK) rc = covariance(s, m);
   if (rc) return rc;

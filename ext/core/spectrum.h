@@ -25,7 +25,8 @@
 ** a one-sided Jacobi method (dgejsv) on a factor of the covariance, which keeps their digits: relative errors follow the
 ** condition of the correlation, not of the covariance (Demmel & Veselic 1992, "Jacobi's Method is More Accurate than QR").
 ** At sd 1 .. 1e-9 and d = 12 dsyevd is off by a factor of 20 in the least eigenvalue, dgejsv by 1e-14. It takes three to
-** four times as long and cannot be interrupted, so beyond SPECTRUM_JACOBI_MAX dimensions it is not tried. Nor is it kept
+** four times as long and cannot be interrupted, so beyond SPECTRUM_JACOBI_MAX dimensions it is not tried, nor where the
+** components that are needed are certain anyway. Nor is it kept
 ** where the rounding of large columns lies among what small columns have (two columns of 1e6 that are one, beside others of
 ** 1e-3): orthogonal eigenvectors cannot be clear of it, and the correlation matrix is the way out.
 */
@@ -48,7 +49,7 @@ enum spectrum_limit {
 /* A zeroed struct is empty. Owned: every pointer. */
 struct spectrum {
   const struct memory *mem;
-  size_t d, rank;
+  size_t d, needed, rank; /* of `needed` components the digits matter */
   enum spectrum_limit limit;
   int is_correlation;
   double
