@@ -20,7 +20,7 @@
 -- whiten_stats and isotropy with every kernel variant that fuses multiply and add: all but 'portable' on x86.
 -- In a host that sets its CPU to flush-to-zero, elements, results and products below 2^-126 in magnitude may count as 0
 -- in embedding, embedding_as, embedding_norm, embedding_normalize, embedding_scale, cosine_sim, dot_product, l2_distance,
--- l1_distance and what is built on them; ordinary numbers keep their bits.
+-- l1_distance, embedding_rows and what is built on them; ordinary numbers keep their bits.
 
 
 -- EMBEDDING: vectors in, vectors out

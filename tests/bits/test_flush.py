@@ -27,7 +27,7 @@ void flush(void) {
 # Of what bits.sql runs, the functions that the contract names: their inputs there have denormals.
 NAMED = {
     "embedding", "embedding_as", "embedding_norm", "embedding_normalize", "embedding_scale", "cosine_sim",
-    "dot_product", "l2_distance", "l1_distance",
+    "dot_product", "l2_distance", "l1_distance", "embedding_rows",
 }  # fmt: skip
 ORDINARY = """
 SELECT id, embedding(a), embedding_as(a, 'f64'), embedding_as(a, 'json'), embedding_norm(a), embedding_normalize(a),
