@@ -1,5 +1,5 @@
-/* whiten_model, whiten_apply, whiten_inverse, whiten_info, whiten_check, whiten_kernel, whiten_bias, whiten_import: what is done with
-** a model. */
+/* whiten_model, whiten_apply, whiten_inverse, whiten_info, whiten_check, whiten_kernel, whiten_bias, whiten_import: what
+** is done with a model. */
 #include "core/solve.h"
 
 #include <math.h>
