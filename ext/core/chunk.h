@@ -1,0 +1,48 @@
+/*
+** A chunk of coded rows in memory, as it is changed: up to CHUNK_ROWS rows in no order, in blocks as codes.h has them, without gaps: a
+** row that goes is replaced by the last one.
+**
+** Stored, a chunk is two BLOBs, signs and rest: for each block, 8 bytes of hash, then the part of the block. A block's
+** hash is XXH64 of the part, seeded with XXH64 of the chunk's number (i64), the block's (u32) and 0 for signs, 1 for rest (u32),
+** so that neither a flipped bit nor a block in another's place goes unnoticed.
+*/
+#ifndef WHITEN_CORE_CHUNK_H
+#define WHITEN_CORE_CHUNK_H
+
+#include "core/codes.h"
+
+enum { CHUNK_ROWS = 1024, CHUNK_BLOCKS = CHUNK_ROWS / CODES_BLOCK };
+
+/* Zeroed = empty; owned: memory. */
+struct chunk {
+  const struct codes *codes;
+  int64_t number;
+  size_t count, blocks; /* rows; blocks = ceil(count / 64) once it is stored */
+  unsigned char *signs, *rest; /* CHUNK_BLOCKS parts each, 64-byte aligned, without hashes */
+  uint32_t dirty;       /* bit b: block b differs from what is stored */
+  size_t stored_blocks; /* what is stored has so many; 0 for a new chunk */
+  void *memory;
+};
+
+enum status chunk_init(struct chunk *c, const struct codes *codes, int64_t number);
+void chunk_clear(struct chunk *c);
+struct code_block chunk_block(const struct chunk *c, size_t block);
+
+/* Where the rowid is, SIZE_MAX if nowhere; the smallest and the largest rowid of a chunk that is not empty. */
+size_t chunk_find(const struct chunk *c, int64_t rowid);
+void chunk_range(const struct chunk *c, int64_t *first, int64_t *last);
+/* Puts a row in the place of the one of its rowid, or at the end: there must be room. */
+void chunk_put(struct chunk *c, const struct code *row);
+/* 0 if there was none. */
+int chunk_remove(struct chunk *c, int64_t rowid);
+/* Moves the upper half of a full chunk, by rowid, to an empty one; STATUS_NOMEM. */
+enum status chunk_split(struct chunk *c, struct chunk *upper);
+
+/* Bytes of the stored form of so many blocks, and of one block; in it, block b's part lies 8 bytes behind b times that. */
+size_t chunk_stored_bytes(const struct codes *codes, int rest, size_t blocks);
+/* Writes block b, hash and part, to `out` (chunk_stored_bytes(codes, rest, 1)). */
+void chunk_write_block(const struct chunk *c, int rest, size_t block, unsigned char *out);
+/* Copies the stored parts of `blocks` blocks to aligned memory without hashes, and checks these: STATUS_HASH. `first` is the number of the first block. */
+enum status chunk_read_blocks(const struct codes *codes, int64_t number, int rest, size_t first, size_t blocks, const void *stored, unsigned char *out);
+
+#endif

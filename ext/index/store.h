@@ -1,0 +1,83 @@
+/*
+** The shadow tables of an index: the only file that reads and writes them.
+**
+**   NAME_config(id INTEGER PRIMARY KEY, stamp INTEGER, model BLOB, built INTEGER, text TEXT)
+**      id 0: the root. stamp: drawn anew by every transaction that changes anything; built: the format's version, 1; text: JSON of what
+**      else there is to know (names of the triggers, recall).
+**      id > 0: a generation of codes, the current one and, while the index is being rebuilt, the next; stamp: drawn when it was made;
+**      model: the whitening model; built: the largest rowid of the content up to which rows are coded, NULL for all.
+**   NAME_dir(chunk INTEGER PRIMARY KEY, generation INTEGER, first INTEGER, count INTEGER, stamp INTEGER)
+**      a chunk's rowids are >= first and below the next chunk's first; stamp: drawn by every write of the chunk.
+**   NAME_signs(chunk INTEGER PRIMARY KEY, data BLOB), NAME_rest(chunk INTEGER PRIMARY KEY, data BLOB)
+**      the parts of its blocks, as core/chunk.h specifies.
+**
+** A stamp is 63 random bits, so what was read under a stamp stays true for it, in whatever snapshot of whatever connection.
+** All functions return 0 on success, else call->failed; a damaged table is an error that names the chunk.
+*/
+#ifndef WHITEN_INDEX_STORE_H
+#define WHITEN_INDEX_STORE_H
+
+#include "core/chunk.h"
+#include "host/call.h"
+
+/* A row of NAME_dir; and those of a generation, by first. */
+struct dir_chunk {
+  int64_t number, first, count, stamp;
+};
+struct dir {
+  size_t count, capacity;
+  struct dir_chunk *chunks; /* owned */
+};
+
+void dir_clear(struct dir *dir);
+/* The place of the chunk that a rowid belongs to: the last whose first is not above it, or the first of all. The dir is not empty. */
+size_t dir_place(const struct dir *dir, int64_t rowid);
+/* Rows of all chunks. */
+int64_t dir_rows(const struct dir *dir);
+
+enum { STORE_STATEMENTS = 16 };
+
+struct store {
+  sqlite3 *db;
+  char *schema, *name; /* owned */
+  sqlite3_stmt *statements[STORE_STATEMENTS];
+};
+
+/* What a row of NAME_config says of a generation. */
+struct store_generation {
+  int64_t id, stamp, built; /* built: INT64_MAX when all rows are */
+};
+
+int store_open(struct call *call, struct store *store, sqlite3 *db, const char *schema, const char *name);
+void store_close(struct store *store);
+int store_create(struct call *call, struct store *store);
+int store_destroy(struct call *call, struct store *store);
+int store_rename(struct call *call, struct store *store, const char *name);
+
+/* The root's stamp; draws a new one; the root's text (sqlite3_free), and writes it. */
+int store_root(struct call *call, struct store *store, int64_t *stamp);
+int store_touch(struct call *call, struct store *store, int64_t *stamp);
+int store_text(struct call *call, struct store *store, char **text);
+int store_set_text(struct call *call, struct store *store, const char *text);
+
+/* Up to two generations, the current one first; the model of one: a block from sqlite3_malloc64. */
+int store_generations(struct call *call, struct store *store, struct store_generation generations[2], int *count);
+int store_model(struct call *call, struct store *store, int64_t generation, void **model, size_t *bytes);
+/* Makes one, whose id and stamp are drawn here: g->built is what the caller says. */
+int store_add_generation(struct call *call, struct store *store, const void *model, size_t bytes, struct store_generation *g);
+int store_set_built(struct call *call, struct store *store, int64_t generation, int64_t built);
+/* With all its chunks. */
+int store_remove_generation(struct call *call, struct store *store, int64_t generation);
+
+int store_dir(struct call *call, struct store *store, int64_t generation, struct dir *dir);
+/* Both parts of a chunk, ready to be changed; one part of all its blocks, into memory of blocks * part bytes; one block of one part. */
+int store_chunk(struct call *call, struct store *store, const struct codes *codes, const struct dir_chunk *of, struct chunk *chunk);
+int store_part(struct call *call, struct store *store, const struct codes *codes, const struct dir_chunk *of, int rest, unsigned char *out);
+int store_block(struct call *call, struct store *store, const struct codes *codes, const struct dir_chunk *of, size_t block, unsigned char *rest);
+/* A number for a new chunk. */
+int store_new_number(struct call *call, struct store *store, int64_t *number);
+/* Writes what is dirty of a chunk, and its row of NAME_dir with a new stamp, which is returned in *of: the rest of *of is the caller's. An
+** empty chunk goes. */
+int store_save(struct call *call, struct store *store, int64_t generation, struct chunk *chunk, struct dir_chunk *of);
+
+#endif
