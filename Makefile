@@ -42,7 +42,7 @@ Q   = $(if $(filter 1,$V),,@)
 say = $(if $(filter 1,$V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@echo '$1')
 
 CORE      := $(wildcard ext/core/*.c ext/core/simd/*.c)
-FUNCTIONS := $(wildcard ext/host/*.c ext/functions/*.c) ext/init.c
+FUNCTIONS := $(wildcard ext/host/*.c ext/functions/*.c ext/index/*.c) ext/init.c
 CORE_O    := $(CORE:ext/%.c=$B/%.o)
 SHARED_O  := $(FUNCTIONS:ext/%.c=$B/%.o)
 STATIC_O  := $(FUNCTIONS:ext/%.c=$B/static/%.o)
