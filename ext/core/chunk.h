@@ -42,7 +42,16 @@ enum status chunk_split(struct chunk *c, struct chunk *upper);
 size_t chunk_stored_bytes(const struct codes *codes, int rest, size_t blocks);
 /* Writes block b, hash and part, to `out` (chunk_stored_bytes(codes, rest, 1)). */
 void chunk_write_block(const struct chunk *c, int rest, size_t block, unsigned char *out);
-/* Copies the stored parts of `blocks` blocks to aligned memory without hashes, and checks these: STATUS_HASH. `first` is the number of the first block. */
-enum status chunk_read_blocks(const struct codes *codes, int64_t number, int rest, size_t first, size_t blocks, const void *stored, unsigned char *out);
+/* One of the two parts of a stored chunk. */
+struct chunk_part {
+  const struct codes *codes;
+  int64_t number; /* of the chunk */
+  int rest;       /* not the signs */
+};
+
+/* Copies `blocks` blocks of a stored part, of which the first is number `first` of the chunk, to memory aligned to 64 bytes, without the hashes, which are checked:
+** STATUS_HASH. */
+enum status chunk_read_blocks(const struct chunk_part *part, size_t first, size_t blocks, const void *stored,
+                              unsigned char *out);
 
 #endif

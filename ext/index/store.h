@@ -34,8 +34,10 @@ void dir_clear(struct dir *dir);
 size_t dir_place(const struct dir *dir, int64_t rowid);
 /* Rows of all chunks. */
 int64_t dir_rows(const struct dir *dir);
+int dir_insert(struct call *call, struct dir *dir, size_t place, const struct dir_chunk *chunk);
+void dir_remove(struct dir *dir, size_t place);
 
-enum { STORE_STATEMENTS = 16 };
+enum { STORE_STATEMENTS = 19 };
 
 struct store {
   sqlite3 *db;
@@ -70,14 +72,19 @@ int store_set_built(struct call *call, struct store *store, int64_t generation, 
 int store_remove_generation(struct call *call, struct store *store, int64_t generation);
 
 int store_dir(struct call *call, struct store *store, int64_t generation, struct dir *dir);
-/* Both parts of a chunk, ready to be changed; one part of all its blocks, into memory of blocks * part bytes; one block of one part. */
-int store_chunk(struct call *call, struct store *store, const struct codes *codes, const struct dir_chunk *of, struct chunk *chunk);
-int store_part(struct call *call, struct store *store, const struct codes *codes, const struct dir_chunk *of, int rest, unsigned char *out);
-int store_block(struct call *call, struct store *store, const struct codes *codes, const struct dir_chunk *of, size_t block, unsigned char *rest);
+/* Both parts of a chunk, ready to be changed; one part of its blocks, without hashes, into memory for that
+** many; one block of it. */
+int store_chunk(struct call *call, struct store *store, const struct codes *codes, const struct dir_chunk *of,
+                struct chunk *chunk);
+int store_part(struct call *call, struct store *store, const struct chunk_part *part, size_t blocks,
+               unsigned char *out);
+int store_block(struct call *call, struct store *store, const struct chunk_part *part, size_t block, unsigned char *out);
 /* A number for a new chunk. */
 int store_new_number(struct call *call, struct store *store, int64_t *number);
 /* Writes what is dirty of a chunk, and its row of NAME_dir with a new stamp, which is returned in *of: the rest of *of is the caller's. An
 ** empty chunk goes. */
 int store_save(struct call *call, struct store *store, int64_t generation, struct chunk *chunk, struct dir_chunk *of);
+
+int store_drop_chunk(struct call *call, struct store *store, int64_t number);
 
 #endif

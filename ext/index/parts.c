@@ -1,0 +1,215 @@
+/* The directory and the chunks of an index: see store.h. */
+#include <string.h>
+
+#include "host/memory.h"
+#include "index/statements.h"
+
+/* ---- the directory ---- */
+
+void dir_clear(struct dir *dir) {
+  sqlite3_free(dir->chunks);
+  *dir = (struct dir){0};
+}
+
+size_t dir_place(const struct dir *dir, int64_t rowid) {
+  size_t low = 0, high = dir->count;
+  while (high - low > 1) {
+    size_t middle = low + (high - low) / 2;
+    if (dir->chunks[middle].first <= rowid)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+int64_t dir_rows(const struct dir *dir) {
+  int64_t rows = 0;
+  for (size_t i = 0; i < dir->count; i++) rows += dir->chunks[i].count;
+  return rows;
+}
+
+int dir_insert(struct call *call, struct dir *dir, size_t place, const struct dir_chunk *chunk) {
+  if (dir->count == dir->capacity) {
+    size_t capacity = dir->capacity ? 2 * dir->capacity : 16;
+    struct dir_chunk *chunks = sqlite3_realloc64(dir->chunks, capacity * sizeof *chunks);
+    if (chunks == NULL) return fail_nomem(call), call->failed;
+    dir->chunks = chunks;
+    dir->capacity = capacity;
+  }
+  memmove(dir->chunks + place + 1, dir->chunks + place, (dir->count - place) * sizeof *chunk);
+  dir->chunks[place] = *chunk;
+  dir->count++;
+  return 0;
+}
+
+void dir_remove(struct dir *dir, size_t place) {
+  dir->count--;
+  memmove(dir->chunks + place, dir->chunks + place + 1, (dir->count - place) * sizeof *dir->chunks);
+}
+
+int store_dir(struct call *call, struct store *store, int64_t generation, struct dir *dir) {
+  sqlite3_stmt *s = statement_of(call, store, DIR);
+  dir->count = 0;
+  if (s != NULL) sqlite3_bind_int64(s, 1, generation);
+  while (statement_step(call, store, s)) {
+    struct dir_chunk chunk = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
+                              sqlite3_column_int64(s, 3)};
+    if (chunk.count < 1 || chunk.count > CHUNK_ROWS)
+      fail(call, "chunk %lld of '%s' has %lld rows, expected 1 to %d: %s_dir is damaged; 'rebuild' makes it anew",
+           (long long)chunk.number, store->name, (long long)chunk.count, CHUNK_ROWS, store->name);
+    else
+      dir_insert(call, dir, dir->count, &chunk);
+  }
+  return statement_reset(call, s);
+}
+
+/* ---- chunks ---- */
+
+static size_t blocks_of(size_t rows) {
+  return (rows + CODES_BLOCK - 1) / CODES_BLOCK;
+}
+
+static void fail_damaged(struct call *call, const struct store *store, const struct chunk_part *part) {
+  fail(call, "chunk %lld of '%s' is damaged in %s_%s: 'rebuild' makes it anew", (long long)part->number,
+       store->name, store->name, part->rest ? "rest" : "signs");
+}
+
+/* Of a part so many blocks as *stored says, which receives how many there are. */
+static int read_part(struct call *call, struct store *store, const struct chunk_part *part, unsigned char *out,
+                     size_t *stored) {
+  size_t wanted = *stored;
+  sqlite3_stmt *s = statement_of(call, store, part->rest ? GET_REST : GET_SIGNS);
+  size_t size = chunk_stored_bytes(part->codes, part->rest, 1), bytes = 0;
+  const void *data = NULL;
+  if (s != NULL) sqlite3_bind_int64(s, 1, part->number);
+  if (statement_step(call, store, s) && sqlite3_column_type(s, 0) == SQLITE_BLOB) {
+    data = sqlite3_column_blob(s, 0);
+    bytes = (size_t)sqlite3_column_bytes(s, 0);
+    if (data == NULL && bytes > 0) fail_nomem(call);
+  }
+  *stored = bytes / size;
+  if (!call->failed && (data == NULL || bytes % size != 0 || *stored < wanted ||
+                        chunk_read_blocks(part, 0, wanted, data, out) != STATUS_OK))
+    fail_damaged(call, store, part);
+  return statement_reset(call, s);
+}
+
+int store_part(struct call *call, struct store *store, const struct chunk_part *part, size_t blocks,
+               unsigned char *out) {
+  return read_part(call, store, part, out, &blocks);
+}
+
+/* Opens the BLOB of a part; NULL after an error. */
+static sqlite3_blob *open_blob(struct call *call, struct store *store, const struct chunk_part *part, int write) {
+  sqlite3_blob *blob = NULL;
+  char *table = sqlite3_mprintf("%s_%s", store->name, part->rest ? "rest" : "signs");
+  int rc = table == NULL ? SQLITE_NOMEM
+                         : sqlite3_blob_open(store->db, store->schema, table, "data", part->number, write, &blob);
+  sqlite3_free(table);
+  if (rc == SQLITE_OK) return blob;
+  sqlite3_blob_close(blob);
+  if (rc == SQLITE_ERROR)
+    fail_damaged(call, store, part);
+  else
+    fail_sqlite(call, rc, store->db);
+  return NULL;
+}
+
+int store_block(struct call *call, struct store *store, const struct chunk_part *part, size_t block, unsigned char *out) {
+  size_t size = chunk_stored_bytes(part->codes, part->rest, 1);
+  unsigned char *stored = sqlite3_malloc64(size);
+  if (stored == NULL) return fail_nomem(call), call->failed;
+  sqlite3_blob *blob = open_blob(call, store, part, 0);
+  if (blob != NULL) {
+    if ((size_t)sqlite3_blob_bytes(blob) < (block + 1) * size)
+      fail_damaged(call, store, part);
+    else if (sqlite3_blob_read(blob, stored, (int)size, (int)(block * size)) != SQLITE_OK)
+      fail_sqlite(call, sqlite3_errcode(store->db), store->db);
+    else if (chunk_read_blocks(part, block, 1, stored, out) != STATUS_OK)
+      fail_damaged(call, store, part);
+    sqlite3_blob_close(blob);
+  }
+  sqlite3_free(stored);
+  return call->failed;
+}
+
+int store_chunk(struct call *call, struct store *store, const struct codes *codes, const struct dir_chunk *of,
+                struct chunk *chunk) {
+  struct chunk_part signs = {codes, of->number, 0}, rest = {codes, of->number, 1};
+  size_t stored_signs = blocks_of((size_t)of->count), stored_rest = stored_signs;
+  if (chunk_init(chunk, codes, of->number) != STATUS_OK) return fail_nomem(call), call->failed;
+  if (read_part(call, store, &signs, chunk->signs, &stored_signs) == 0)
+    read_part(call, store, &rest, chunk->rest, &stored_rest);
+  if (!call->failed && stored_signs != stored_rest) fail_damaged(call, store, &rest);
+  chunk->count = (size_t)of->count;
+  chunk->stored_blocks = stored_signs;
+  if (call->failed) chunk_clear(chunk);
+  return call->failed;
+}
+
+/* ---- writing ---- */
+
+/* The dirty blocks of a part into the BLOB that is there. */
+static int write_blocks(struct call *call, struct store *store, const struct chunk *chunk, const struct chunk_part *part) {
+  size_t size = chunk_stored_bytes(part->codes, part->rest, 1), blocks = blocks_of(chunk->count);
+  unsigned char *stored = sqlite3_malloc64(size);
+  sqlite3_blob *blob = stored != NULL ? open_blob(call, store, part, 1) : (fail_nomem(call), NULL);
+  for (size_t b = 0; blob != NULL && b < blocks && !call->failed; b++) {
+    if (!(chunk->dirty >> b & 1)) continue;
+    chunk_write_block(chunk, part->rest, b, stored);
+    if (sqlite3_blob_write(blob, stored, (int)size, (int)(b * size)) != SQLITE_OK)
+      fail_sqlite(call, sqlite3_errcode(store->db), store->db);
+  }
+  sqlite3_blob_close(blob);
+  sqlite3_free(stored);
+  return call->failed;
+}
+
+/* All blocks of a part as a new BLOB. */
+static int write_part(struct call *call, struct store *store, const struct chunk *chunk, const struct chunk_part *part) {
+  size_t size = chunk_stored_bytes(part->codes, part->rest, 1), blocks = blocks_of(chunk->count);
+  sqlite3_stmt *s = statement_of(call, store, part->rest ? PUT_REST : PUT_SIGNS);
+  unsigned char *stored = s != NULL ? sqlite3_malloc64(size * blocks) : NULL;
+  if (stored == NULL) return fail_nomem(call), call->failed;
+  for (size_t b = 0; b < blocks; b++) chunk_write_block(chunk, part->rest, b, stored + b * size);
+  sqlite3_bind_int64(s, 1, part->number);
+  sqlite3_bind_blob64(s, 2, stored, size * blocks, SQLITE_STATIC);
+  statement_step(call, store, s);
+  statement_reset(call, s);
+  sqlite3_free(stored);
+  return call->failed;
+}
+
+int store_new_number(struct call *call, struct store *store, int64_t *number) {
+  sqlite3_stmt *s = statement_of(call, store, NEW_NUMBER);
+  if (statement_step(call, store, s)) *number = sqlite3_column_int64(s, 0);
+  return statement_reset(call, s);
+}
+
+int store_drop_chunk(struct call *call, struct store *store, int64_t number) {
+  statement_run(call, store, DROP_DIR, 1, &number);
+  statement_run(call, store, DROP_SIGNS, 1, &number);
+  return statement_run(call, store, DROP_REST, 1, &number);
+}
+
+/* A chunk that has lost a row or two keeps its last block: rows come and go at the edge of a block. */
+int store_save(struct call *call, struct store *store, int64_t generation, struct chunk *chunk, struct dir_chunk *of) {
+  of->count = (int64_t)chunk->count;
+  if (chunk->count == 0) return chunk->stored_blocks > 0 ? store_drop_chunk(call, store, of->number) : call->failed;
+  size_t blocks = blocks_of(chunk->count);
+  int fits = blocks <= chunk->stored_blocks && blocks + 1 >= chunk->stored_blocks;
+  for (int rest = 0; rest < 2 && !call->failed; rest++) {
+    struct chunk_part part = {chunk->codes, of->number, rest};
+    if (fits)
+      write_blocks(call, store, chunk, &part);
+    else
+      write_part(call, store, chunk, &part);
+  }
+  of->stamp = new_stamp();
+  int64_t row[] = {of->number, generation, of->first, of->count, of->stamp};
+  if (statement_run(call, store, PUT_DIR, 5, row)) return call->failed;
+  chunk->dirty = 0;
+  if (!fits) chunk->stored_blocks = blocks;
+  return 0;
+}
