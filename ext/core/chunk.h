@@ -17,10 +17,10 @@ enum { CHUNK_ROWS = 1024, CHUNK_BLOCKS = CHUNK_ROWS / CODES_BLOCK };
 struct chunk {
   const struct codes *codes;
   int64_t number;
-  size_t count, blocks; /* rows; blocks = ceil(count / 64) once it is stored */
+  size_t count, blocks;        /* rows; blocks = ceil(count / 64) once it is stored */
   unsigned char *signs, *rest; /* CHUNK_BLOCKS parts each, 64-byte aligned, without hashes */
-  uint32_t dirty;       /* bit b: block b differs from what is stored */
-  size_t stored_blocks; /* what is stored has so many; 0 for a new chunk */
+  uint32_t dirty;              /* bit b: block b differs from what is stored */
+  size_t stored_blocks;        /* what is stored has so many; 0 for a new chunk */
   void *memory;
 };
 

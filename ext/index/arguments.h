@@ -15,7 +15,8 @@
 #include "host/call.h"
 
 struct arguments {
-  char *content, *column, *model, *k, *options; /* options: the JSON object that whiten_fit takes, or NULL; k as SQL literal or NULL; owned */
+  char *content, *column, *model, *k,
+      *options; /* options: the JSON object that whiten_fit takes, or NULL; k as SQL literal or NULL; owned */
   int triggers, build;
   double error_factor;
 };

@@ -30,10 +30,10 @@ struct index {
   int64_t root;                     /* the stamp under which the generations were read; 0: not yet */
   struct generation generations[2]; /* current, next */
   struct pending pending;
-  double error_factor;              /* candidates are what may be among the best by so many standard errors; 0: exact */
-  sqlite3_stmt *fetch;              /* SELECT column FROM content WHERE rowid = ?1 */
-  struct source content;            /* the content's rows in order, opened at need */
-  struct index *next;               /* of this connection */
+  double error_factor;   /* candidates are what may be among the best by so many standard errors; 0: exact */
+  sqlite3_stmt *fetch;   /* SELECT column FROM content WHERE rowid = ?1 */
+  struct source content; /* the content's rows in order, opened at need */
+  struct index *next;    /* of this connection */
 };
 
 /* Where the errors of a query on it go. */
@@ -52,6 +52,7 @@ int index_fetch(struct call *call, struct index *index, int64_t rowid, struct ve
 void index_fetch_done(struct index *index, struct vector *v);
 
 /* Codes a vector of the content for a generation: y and shifted are workspaces of m and d; *found is 0 for a vector without a direction. */
-int index_encode(struct call *call, struct index *index, const struct generation *g, const struct vector *v, struct code *code, int *found);
+int index_encode(struct call *call, struct index *index, const struct generation *g, const struct vector *v,
+                 struct code *code, int *found);
 
 #endif

@@ -116,7 +116,8 @@ static sqlite3_blob *open_blob(struct call *call, struct store *store, const str
   return NULL;
 }
 
-int store_block(struct call *call, struct store *store, const struct chunk_part *part, size_t block, unsigned char *out) {
+int store_block(struct call *call, struct store *store, const struct chunk_part *part, size_t block,
+                unsigned char *out) {
   size_t size = chunk_stored_bytes(part->codes, part->rest, 1);
   unsigned char *stored = sqlite3_malloc64(size);
   if (stored == NULL) return fail_nomem(call), call->failed;
@@ -151,7 +152,8 @@ int store_chunk(struct call *call, struct store *store, const struct codes *code
 /* ---- writing ---- */
 
 /* The dirty blocks of a part into the BLOB that is there. */
-static int write_blocks(struct call *call, struct store *store, const struct chunk *chunk, const struct chunk_part *part) {
+static int write_blocks(struct call *call, struct store *store, const struct chunk *chunk,
+                        const struct chunk_part *part) {
   size_t size = chunk_stored_bytes(part->codes, part->rest, 1), blocks = blocks_of(chunk->count);
   unsigned char *stored = sqlite3_malloc64(size);
   sqlite3_blob *blob = stored != NULL ? open_blob(call, store, part, 1) : (fail_nomem(call), NULL);
@@ -167,7 +169,8 @@ static int write_blocks(struct call *call, struct store *store, const struct chu
 }
 
 /* All blocks of a part as a new BLOB. */
-static int write_part(struct call *call, struct store *store, const struct chunk *chunk, const struct chunk_part *part) {
+static int write_part(struct call *call, struct store *store, const struct chunk *chunk,
+                      const struct chunk_part *part) {
   size_t size = chunk_stored_bytes(part->codes, part->rest, 1), blocks = blocks_of(chunk->count);
   sqlite3_stmt *s = statement_of(call, store, part->rest ? PUT_REST : PUT_SIGNS);
   unsigned char *stored = s != NULL ? sqlite3_malloc64(size * blocks) : NULL;
@@ -194,9 +197,11 @@ int store_drop_chunk(struct call *call, struct store *store, int64_t number) {
 }
 
 /* A chunk that has lost a row or two keeps its last block: rows come and go at the edge of a block. */
-int store_save(struct call *call, struct store *store, int64_t generation, struct chunk *chunk, struct dir_chunk *of) {
+int store_save(struct call *call, struct store *store, int64_t generation, struct chunk *chunk,
+               struct dir_chunk *of) {
   of->count = (int64_t)chunk->count;
-  if (chunk->count == 0) return chunk->stored_blocks > 0 ? store_drop_chunk(call, store, of->number) : call->failed;
+  if (chunk->count == 0)
+    return chunk->stored_blocks > 0 ? store_drop_chunk(call, store, of->number) : call->failed;
   size_t blocks = blocks_of(chunk->count);
   int fits = blocks <= chunk->stored_blocks && blocks + 1 >= chunk->stored_blocks;
   for (int rest = 0; rest < 2 && !call->failed; rest++) {

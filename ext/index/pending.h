@@ -38,7 +38,8 @@ void pending_init(struct pending *p, const struct memory *mem);
 void pending_clear(struct pending *p);
 
 /* Appends; code is copied, NULL for a rowid that goes. STATUS_NOMEM. */
-enum status pending_add(struct pending *p, int generation, int64_t rowid, const struct code *code, size_t code_bytes);
+enum status pending_add(struct pending *p, int generation, int64_t rowid, const struct code *code,
+                        size_t code_bytes);
 const struct code *pending_code(const struct change *change); /* NULL if it goes */
 /* How many there are that the tables do not have. */
 size_t pending_count(const struct pending *p);

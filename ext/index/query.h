@@ -31,6 +31,7 @@ struct search_counts {
 };
 
 /* The hits, sorted, in *topk, which the caller clears; none for a query that is NULL or has no direction. The index is ready. 0 on success. */
-int search_run(struct call *call, struct index *index, const struct vector *query, const struct search *search, struct topk *topk, struct search_counts *counts);
+int search_run(struct call *call, struct index *index, const struct vector *query, const struct search *search,
+               struct topk *topk, struct search_counts *counts);
 
 #endif

@@ -28,7 +28,6 @@ static const char *const SQL[STATEMENTS] = {
     [DROP_REST] = "DELETE FROM @rest@ WHERE chunk = ?1",
 };
 
-
 char *statement_text(const struct store *store, const char *sql) {
   sqlite3_str *text = sqlite3_str_new(store->db);
   for (const char *at = strchr(sql, '@'); at != NULL; at = strchr(sql, '@')) {
@@ -46,7 +45,8 @@ sqlite3_stmt *statement_of(struct call *call, struct store *store, enum statemen
   if (call->failed) return NULL;
   if (*kept != NULL) return *kept;
   char *sql = statement_text(store, SQL[which]);
-  int rc = sql != NULL ? sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, kept, NULL) : SQLITE_NOMEM;
+  int rc = sql != NULL ? sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, kept, NULL)
+                       : SQLITE_NOMEM;
   sqlite3_free(sql);
   if (rc != SQLITE_OK) fail_sqlite(call, rc, store->db);
   return *kept;

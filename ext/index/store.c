@@ -6,8 +6,7 @@
 #include "index/statements.h"
 
 int store_open(struct call *call, struct store *store, sqlite3 *db, const char *schema, const char *name) {
-  *store = (struct store){
-      .db = db, .schema = sqlite3_mprintf("%s", schema), .name = sqlite3_mprintf("%s", name)};
+  *store = (struct store){.db = db, .schema = sqlite3_mprintf("%s", schema), .name = sqlite3_mprintf("%s", name)};
   if (store->schema == NULL || store->name == NULL) fail_nomem(call);
   return call->failed;
 }
@@ -30,13 +29,14 @@ static int execute(struct call *call, struct store *store, const char *format) {
 }
 
 int store_create(struct call *call, struct store *store) {
-  return execute(call, store,
-                 "CREATE TABLE @config@(id INTEGER PRIMARY KEY, stamp INTEGER, model BLOB, built INTEGER, text TEXT);"
-                 "CREATE TABLE @dir@(chunk INTEGER PRIMARY KEY, generation INTEGER, first INTEGER, count INTEGER,"
-                 " stamp INTEGER);"
-                 "CREATE TABLE @signs@(chunk INTEGER PRIMARY KEY, data BLOB);"
-                 "CREATE TABLE @rest@(chunk INTEGER PRIMARY KEY, data BLOB);"
-                 "INSERT INTO @config@(id, stamp, built) VALUES (0, 1, 1)");
+  return execute(
+      call, store,
+      "CREATE TABLE @config@(id INTEGER PRIMARY KEY, stamp INTEGER, model BLOB, built INTEGER, text TEXT);"
+      "CREATE TABLE @dir@(chunk INTEGER PRIMARY KEY, generation INTEGER, first INTEGER, count INTEGER,"
+      " stamp INTEGER);"
+      "CREATE TABLE @signs@(chunk INTEGER PRIMARY KEY, data BLOB);"
+      "CREATE TABLE @rest@(chunk INTEGER PRIMARY KEY, data BLOB);"
+      "INSERT INTO @config@(id, stamp, built) VALUES (0, 1, 1)");
 }
 
 int store_destroy(struct call *call, struct store *store) {

@@ -66,7 +66,8 @@ int store_set_text(struct call *call, struct store *store, const char *text);
 int store_generations(struct call *call, struct store *store, struct store_generation generations[2], int *count);
 int store_model(struct call *call, struct store *store, int64_t generation, void **model, size_t *bytes);
 /* Makes one, whose id and stamp are drawn here: g->built is what the caller says. */
-int store_add_generation(struct call *call, struct store *store, const void *model, size_t bytes, struct store_generation *g);
+int store_add_generation(struct call *call, struct store *store, const void *model, size_t bytes,
+                         struct store_generation *g);
 int store_set_built(struct call *call, struct store *store, int64_t generation, int64_t built);
 /* With all its chunks. */
 int store_remove_generation(struct call *call, struct store *store, int64_t generation);
@@ -78,12 +79,14 @@ int store_chunk(struct call *call, struct store *store, const struct codes *code
                 struct chunk *chunk);
 int store_part(struct call *call, struct store *store, const struct chunk_part *part, size_t blocks,
                unsigned char *out);
-int store_block(struct call *call, struct store *store, const struct chunk_part *part, size_t block, unsigned char *out);
+int store_block(struct call *call, struct store *store, const struct chunk_part *part, size_t block,
+                unsigned char *out);
 /* A number for a new chunk. */
 int store_new_number(struct call *call, struct store *store, int64_t *number);
 /* Writes what is dirty of a chunk, and its row of NAME_dir with a new stamp, which is returned in *of: the rest of *of is the caller's. An
 ** empty chunk goes. */
-int store_save(struct call *call, struct store *store, int64_t generation, struct chunk *chunk, struct dir_chunk *of);
+int store_save(struct call *call, struct store *store, int64_t generation, struct chunk *chunk,
+               struct dir_chunk *of);
 
 int store_drop_chunk(struct call *call, struct store *store, int64_t number);
 
