@@ -1,34 +1,34 @@
 /*
-** Changes of a transaction that are not in the tables yet: coded rows and rowids that go, in the order in which they came, with
-** what savepoints need.
+** Changes of a transaction that are not in the tables yet: coded rows and rowids that go, in the order in which they
+** came, with what savepoints need.
 **
-** SQLite opens a savepoint of its own for every statement that may fail halfway, so writing everything at each would be writing row
-** by row. A savepoint is a mark instead: how long the list was, and up to where the tables had it. Written on
-** (pending_applied), the list keeps what some mark still needs; rolled back to a mark - SQLite takes the tables back by itself -
-** the list is as it was there.
+** SQLite opens a savepoint of its own for every statement that may fail halfway, so writing everything at each would
+** be writing row by row. A savepoint is a mark instead: how long the list was, and up to where the tables had it. Written on
+** (pending_applied), the list keeps what some mark still needs; rolled back to a mark - SQLite takes the tables back by
+** itself - the list is as it was there.
 */
 #ifndef WHITEN_INDEX_PENDING_H
 #define WHITEN_INDEX_PENDING_H
 
 #include "core/codes.h"
 
-/* A change: `row` is NULL where the rowid goes. */
+/* A change: a code follows it in memory, see pending_code, unless the rowid goes. */
 struct change {
   int64_t rowid;
   int generation; /* 0: the current one, 1: the one that is being built */
-  int is_put;     /* a code follows in memory: see pending_code */
+  int is_put;
 };
 
+/* Of a savepoint: its number, and the list's count and applied as they were when it was opened. */
 struct pending_mark {
   int savepoint;
   size_t count, applied;
 };
 
-/* Zeroed = empty; owned: every pointer. */
+/* Zeroed = empty; owned: every pointer. Marks have rising numbers, and none counts more than the next or the list. */
 struct pending {
   const struct memory *mem;
-  size_t row_bytes[2]; /* of a code, by generation */
-  size_t count, applied, capacity;
+  size_t count, applied, capacity; /* changes; of these, the tables have the first ones */
   struct change **changes;
   size_t mark_count, mark_capacity;
   struct pending_mark *marks;
@@ -37,7 +37,7 @@ struct pending {
 void pending_init(struct pending *p, const struct memory *mem);
 void pending_clear(struct pending *p);
 
-/* Appends; code is copied, NULL for a rowid that goes. STATUS_NOMEM. */
+/* Appends; code is copied, NULL for a rowid that goes. STATUS_NOMEM, and the list is as before. */
 enum status pending_add(struct pending *p, int generation, int64_t rowid, const struct code *code,
                         size_t code_bytes);
 const struct code *pending_code(const struct change *change); /* NULL if it goes */
@@ -47,10 +47,15 @@ const struct change *pending_at(const struct pending *p, size_t index); /* of th
 /* The tables have them all now. */
 void pending_applied(struct pending *p);
 
-/* xSavepoint, xRelease, xRollbackTo, and the end of the transaction. STATUS_NOMEM. */
+/* xSavepoint. Marks of its number or above are of savepoints that could not be opened, and go. STATUS_NOMEM, and all is
+** as before. */
 enum status pending_savepoint(struct pending *p, int savepoint);
+/* xRelease: of this savepoint and those inside it. */
 void pending_release(struct pending *p, int savepoint);
+/* xRollbackTo: the savepoint stays open, those inside it are gone. If it was opened before the table was used, it has
+** no mark, for SQLite tells of the innermost one alone: the list is then as at the first mark inside it. */
 void pending_rollback_to(struct pending *p, int savepoint);
+/* xCommit, xRollback. */
 void pending_end(struct pending *p);
 
 #endif
