@@ -74,15 +74,20 @@ static struct shared_model *parse(struct call *call, const void *blob, size_t by
   return NULL;
 }
 
-static struct shared_model *from_blob(struct call *call, sqlite3_value *value) {
+struct shared_model *model_of_blob(struct call *call, const void *blob, size_t bytes) {
+  struct shared_model *model = recall(call->connection, blob, bytes);
+  if (model == NULL) model = parse(call, blob, bytes);
+  if (model != NULL) bring_forward(call->connection, model);
+  return model;
+}
+
+static struct shared_model *from_value(struct call *call, sqlite3_value *value) {
   const void *blob = sqlite3_value_blob(value);
   size_t bytes = (size_t)sqlite3_value_bytes(value);
   if (blob == NULL && bytes > 0) return fail_nomem(call), NULL;
-  struct shared_model *model = recall(call->connection, blob, bytes);
-  if (model == NULL) model = parse(call, blob, bytes);
-  if (model == NULL) return NULL;
-  bring_forward(call->connection, model);
-  if (call->context != NULL) sqlite3_set_auxdata(call->context, 0, model_retain(model), release_pointer);
+  struct shared_model *model = model_of_blob(call, blob, bytes);
+  if (model != NULL && call->context != NULL)
+    sqlite3_set_auxdata(call->context, 0, model_retain(model), release_pointer);
   return model;
 }
 
@@ -91,7 +96,7 @@ struct shared_model *model_argument(struct call *call, sqlite3_value *value) {
   if (model == NULL && call->context != NULL) model = sqlite3_get_auxdata(call->context, 0);
   if (model != NULL) return model_retain(model);
   switch (sqlite3_value_type(value)) {
-    case SQLITE_BLOB: return from_blob(call, value);
+    case SQLITE_BLOB: return from_value(call, value);
     case SQLITE_NULL:
       fail(call,
            "model is NULL, expected %s (a handle does not survive a CTE, a view or a column: use it where it "

@@ -43,6 +43,9 @@ int connection_models(const struct connection *connection);
 ** or bound model is looked at in the first row alone. */
 struct shared_model *model_argument(struct call *call, sqlite3_value *value);
 
+/* The model that a BLOB is, from the connection's cache or parsed; NULL after an error. The caller releases it. */
+struct shared_model *model_of_blob(struct call *call, const void *blob, size_t bytes);
+
 /* Whether a value is a handle, whose model was checked when it was made. */
 int is_model_handle(sqlite3_value *value);
 

@@ -103,21 +103,25 @@ static const char *read_name(struct call *call, const char *argument, sqlite3_va
   return text;
 }
 
-int source_open(struct call *call, sqlite3 *db, const char *table_argument, const char *column_argument,
-                sqlite3_value **argv, struct source *source) {
-  *source = (struct source){.db = db, .column_argument = column_argument};
-  const char *table_text = read_name(call, table_argument, argv[0], "TEXT, the name of a table");
-  const char *column_text = table_text ? read_name(call, column_argument, argv[1], "TEXT, the name of a column")
-                                       : NULL;
-  if (column_text == NULL) return call->failed;
-  source->name = sqlite3_mprintf("%s", table_text);
-  source->column = sqlite3_mprintf("\"%w\"", column_text);
+int source_open_named(struct call *call, struct source *source, const struct source_names *names) {
+  source->column_argument = names->column_argument;
+  source->name = sqlite3_mprintf("%s", names->table);
+  source->column = sqlite3_mprintf("\"%w\"", names->column);
   if (source->name == NULL || source->column == NULL)
     fail_nomem(call);
   else
-    find(call, source, table_argument, column_text);
+    find(call, source, names->table_argument, names->column);
   if (call->failed == 0) source_start(call, source, NULL);
   return call->failed;
+}
+
+int source_open(struct call *call, sqlite3 *db, const char *table_argument, const char *column_argument,
+                sqlite3_value **argv, struct source *source) {
+  *source = (struct source){.db = db};
+  struct source_names names = {table_argument, column_argument, NULL, NULL};
+  names.table = read_name(call, table_argument, argv[0], "TEXT, the name of a table");
+  names.column = names.table ? read_name(call, column_argument, argv[1], "TEXT, the name of a column") : NULL;
+  return names.column == NULL ? call->failed : source_open_named(call, source, &names);
 }
 
 void source_close(struct source *source) {

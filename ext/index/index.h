@@ -18,6 +18,9 @@ struct generation {
   struct whitener bare; /* the model's, but without normalizing: shares its memory */
   struct codes codes;
   struct dir dir;
+  float *shifted, *y; /* workspaces of index_encode: d elements, and m, 64-byte aligned */
+  struct code *code;  /* and what it makes */
+  void *workspace;
 };
 
 struct index {
@@ -30,29 +33,37 @@ struct index {
   int64_t root;                     /* the stamp under which the generations were read; 0: not yet */
   struct generation generations[2]; /* current, next */
   struct pending pending;
-  double error_factor;   /* candidates are what may be among the best by so many standard errors; 0: exact */
+  double error_factor;   /* candidates are what may be among the best by so many standard errors; 0: every row */
+  char *content_name;    /* the content as it is called now, NULL until somebody asked */
   sqlite3_stmt *fetch;   /* SELECT column FROM content WHERE rowid = ?1 */
-  struct source content; /* the content's rows in order, opened at need */
+  struct source content; /* its rows in order */
   struct index *next;    /* of this connection */
 };
 
 /* Where the errors of a query on it go. */
 struct call index_call(struct index *index);
 
-/* Reads what changed since the last look, after writing what is pending. 0 on success. */
+/* Reads what changed since the last look. 0 on success. */
+int index_look(struct call *call, struct index *index);
+/* The same, after writing what is pending. 0 on success. */
 int index_refresh(struct call *call, struct index *index);
 /* The same, and an error that says how to build if there is no generation. */
 int index_ready(struct call *call, struct index *index);
+/* Forgets what was read, so that it is read again. */
+void index_forget(struct index *index);
+void generation_clear(struct generation *g); /* safe on a zeroed struct */
 
-/* The content opened for reading in order, with `struct source`; the vector of one row, NULL data if it is not there or NULL. Vectors are of
-** the model's dimension or an error. 0 on success. */
+/* Makes index->content_name known; its schema. */
+int index_find_content(struct call *call, struct index *index);
+const char *index_content_schema(const struct index *index);
+/* Has index->content ready for source_start. 0 on success. */
 int index_open_content(struct call *call, struct index *index);
+/* The vector of one row, NULL data if that is NULL or there is no such row; of the model's dimension, or an error. Good until
+** index_fetch_done, which must follow a success. 0 on success. */
 int index_fetch(struct call *call, struct index *index, int64_t rowid, struct vector *v);
-/* A fetched vector is good until this or the next fetch. */
 void index_fetch_done(struct index *index, struct vector *v);
 
-/* Codes a vector of the content for a generation: y and shifted are workspaces of m and d; *found is 0 for a vector without a direction. */
-int index_encode(struct call *call, struct index *index, const struct generation *g, const struct vector *v,
-                 struct code *code, int *found);
+/* Codes a vector of the content into g->code: 1 if it has a direction, 0 if not, or after an error. */
+int index_encode(struct call *call, struct generation *g, int64_t rowid, const struct vector *v);
 
 #endif

@@ -1,0 +1,198 @@
+/* See index.h. */
+#include "index/index.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/vector.h"
+#include "host/memory.h"
+#include "index/sync.h"
+
+struct call index_call(struct index *index) {
+  return call_of_table(index->name, index->connection, &index->base.zErrMsg);
+}
+
+/* ---- generations ---- */
+
+void generation_clear(struct generation *g) {
+  model_release(g->model);
+  codes_clear(&g->codes);
+  dir_clear(&g->dir);
+  sqlite3_free(g->workspace);
+  *g = (struct generation){0};
+}
+
+static int make_workspace(struct call *call, struct generation *g) {
+  size_t d = g->bare.header.d, m = g->bare.header.m, padded = (m + 15) / 16 * 16;
+  g->workspace = sqlite3_malloc64(63 + (padded + d + d % 2) * sizeof(float) + codes_row_bytes(&g->codes));
+  if (g->workspace == NULL) return fail_nomem(call), call->failed;
+  g->y = memory_align64(g->workspace);
+  g->shifted = g->y + padded;
+  g->code = (struct code *)(void *)(g->shifted + d + d % 2);
+  return 0;
+}
+
+/* What belongs to a generation and does not change. */
+static int load_model(struct call *call, struct index *index, struct generation *g) {
+  void *blob;
+  size_t bytes;
+  if (store_model(call, &index->store, g->stored.id, &blob, &bytes) == 0) {
+    g->model = model_of_blob(call, blob, bytes);
+    if (g->model != NULL) {
+      g->bare = g->model->whitener;
+      g->bare.header.flags &= ~(uint32_t)MODEL_NORMALIZE;
+      if (codes_init(&g->codes, g->bare.header.m, &sqlite_memory) != STATUS_OK) fail_nomem(call);
+    }
+  }
+  sqlite3_free(blob);
+  return call->failed ? call->failed : make_workspace(call, g);
+}
+
+static int load_generation(struct call *call, struct index *index, int place, const struct store_generation *stored) {
+  struct generation *g = &index->generations[place];
+  if (g->model == NULL || g->stored.stamp != stored->stamp) {
+    generation_clear(g);
+    g->stored = *stored;
+    if (load_model(call, index, g)) return call->failed;
+  }
+  g->stored = *stored;
+  return store_dir(call, &index->store, stored->id, &g->dir);
+}
+
+void index_forget(struct index *index) {
+  index->root = 0;
+}
+
+static int reload(struct call *call, struct index *index, int64_t root) {
+  struct store_generation stored[2];
+  int count;
+  index_forget(index);
+  if (store_generations(call, &index->store, stored, &count)) return call->failed;
+  /* A next one that has become the current one keeps what was made of its model. */
+  if (count > 0 && index->generations[1].stored.stamp == stored[0].stamp) {
+    generation_clear(&index->generations[0]);
+    index->generations[0] = index->generations[1];
+    index->generations[1] = (struct generation){0};
+  }
+  for (int i = 0; i < 2 && !call->failed; i++)
+    if (i < count)
+      load_generation(call, index, i, &stored[i]);
+    else
+      generation_clear(&index->generations[i]);
+  if (!call->failed) index->root = root;
+  return call->failed;
+}
+
+int index_look(struct call *call, struct index *index) {
+  int64_t root;
+  if (store_root(call, &index->store, &root)) return call->failed;
+  return root == index->root ? 0 : reload(call, index, root);
+}
+
+int index_refresh(struct call *call, struct index *index) {
+  return sync_flush(call, index) ? call->failed : index_look(call, index);
+}
+
+int index_ready(struct call *call, struct index *index) {
+  if (index_refresh(call, index)) return call->failed;
+  if (index->generations[0].model == NULL)
+    fail(call, "the index is not built, expected rows in '%s' and INSERT INTO %s(%s) VALUES ('build')",
+         index->arguments.content, index->name, index->name);
+  return call->failed;
+}
+
+/* ---- the content ---- */
+
+/* The content's name now: where there are triggers SQLite keeps it up to date in them. */
+int index_find_content(struct call *call, struct index *index) {
+  sqlite3_stmt *s = NULL;
+  if (index->content_name != NULL) return 0;
+  char *sql = sqlite3_mprintf("SELECT t.tbl_name FROM \"%w\".sqlite_schema AS t, \"%w\".\"%w_config\" AS c"
+                              " WHERE t.type = 'trigger' AND t.name = c.text || '_insert' AND c.id = 0",
+                              index->schema, index->schema, index->name);
+  int rc = sql != NULL ? sqlite3_prepare_v2(index->db, sql, -1, &s, NULL) : SQLITE_NOMEM;
+  sqlite3_free(sql);
+  if (rc == SQLITE_OK) rc = sqlite3_step(s);
+  const char *name = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : index->arguments.content;
+  if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+    fail_sqlite(call, rc, index->db);
+  else if ((index->content_name = sqlite3_mprintf("%s", name)) == NULL)
+    fail_nomem(call);
+  sqlite3_finalize(s);
+  return call->failed;
+}
+
+const char *index_content_schema(const struct index *index) {
+  int is_there = sqlite3_table_column_metadata(index->db, index->schema, index->content_name, NULL, NULL, NULL, NULL,
+                                               NULL, NULL) == SQLITE_OK;
+  return is_there || sqlite3_stricmp(index->schema, "temp") != 0 ? index->schema : "main";
+}
+
+int index_open_content(struct call *call, struct index *index) {
+  if (index_find_content(call, index)) return call->failed;
+  if (index->content.all != NULL) return 0;
+  char *name = sqlite3_mprintf("%s.%s", index_content_schema(index), index->content_name);
+  struct source_names names = {"content", index->arguments.column, name, index->arguments.column};
+  source_close(&index->content);
+  index->content.db = index->db;
+  if (name == NULL)
+    fail_nomem(call);
+  else
+    source_open_named(call, &index->content, &names);
+  sqlite3_free(name);
+  return call->failed;
+}
+
+static int prepare_fetch(struct call *call, struct index *index) {
+  if (index->fetch != NULL || index_find_content(call, index)) return call->failed;
+  char *sql = sqlite3_mprintf("SELECT \"%w\" FROM \"%w\".\"%w\" WHERE rowid = ?1", index->arguments.column,
+                              index_content_schema(index), index->content_name);
+  int rc = sql != NULL ? sqlite3_prepare_v3(index->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &index->fetch, NULL)
+                       : SQLITE_NOMEM;
+  sqlite3_free(sql);
+  if (rc != SQLITE_OK) fail_sqlite(call, rc, index->db);
+  return call->failed;
+}
+
+/* A row's value as a vector. */
+static void read_fetched(struct call *call, struct index *index, sqlite3_value *value, struct vector *v) {
+  size_t d = index->generations[0].bare.header.d;
+  if (sqlite3_value_type(value) == SQLITE_NULL) return;
+  if (vector_read(call, value, index->arguments.column, v) == 0 && v->dim != d)
+    fail_dim(call, index->arguments.column, v->dim, d, ", what the model takes");
+}
+
+int index_fetch(struct call *call, struct index *index, int64_t rowid, struct vector *v) {
+  const int64_t *before = call->rowid;
+  *v = (struct vector){0};
+  if (prepare_fetch(call, index)) return call->failed;
+  sqlite3_bind_int64(index->fetch, 1, rowid);
+  int rc = sqlite3_step(index->fetch);
+  call->rowid = &rowid;
+  if (rc == SQLITE_ROW)
+    read_fetched(call, index, sqlite3_column_value(index->fetch, 0), v);
+  else if (rc != SQLITE_DONE)
+    fail_sqlite(call, rc, index->db);
+  call->rowid = before;
+  if (call->failed) index_fetch_done(index, v);
+  return call->failed;
+}
+
+void index_fetch_done(struct index *index, struct vector *v) {
+  vector_free(v);
+  *v = (struct vector){0};
+  sqlite3_reset(index->fetch);
+}
+
+/* ---- coding ---- */
+
+int index_encode(struct call *call, struct generation *g, int64_t rowid, const struct vector *v) {
+  size_t d = g->bare.header.d, place;
+  if (v->dim != d) return fail_dim(call, "vector", v->dim, d, ", what the model takes"), 0;
+  if (whitener_apply(&g->bare, v->data, g->shifted, g->y, &place) != STATUS_OK) {
+    if (!fail_not_finite(call, "vector", d, v->data)) fail_overflow(call, "the whitened vector", place);
+    return 0;
+  }
+  g->code->rowid = rowid;
+  return codes_encode(&g->codes, g->y, g->code) == STATUS_OK;
+}

@@ -1,0 +1,193 @@
+/* See sync.h. */
+#include "index/sync.h"
+
+#include <stdlib.h>
+
+#include "host/memory.h"
+
+/* ---- one row ---- */
+
+static int is_coded(const struct generation *g, int64_t rowid) {
+  return g->model != NULL && rowid <= g->stored.built;
+}
+
+/* What the generations are must be known before anything is coded. What is pending says that it is, unless a rollback has
+** changed it. */
+static int look(struct call *call, struct index *index) {
+  if (index->root != 0 && pending_count(&index->pending) > 0) return 0;
+  return index_look(call, index);
+}
+
+static int add(struct call *call, struct index *index, int generation, int64_t rowid, const struct code *code) {
+  size_t bytes = codes_row_bytes(&index->generations[generation].codes);
+  if (pending_add(&index->pending, generation, rowid, code, bytes) != STATUS_OK) fail_nomem(call);
+  return call->failed;
+}
+
+int sync_put(struct call *call, struct index *index, int64_t rowid, const struct vector *v) {
+  if (look(call, index)) return call->failed;
+  for (int i = 0; i < 2 && !call->failed; i++) {
+    struct generation *g = &index->generations[i];
+    if (!is_coded(g, rowid)) continue;
+    int is_found = v->data != NULL && index_encode(call, g, rowid, v);
+    if (!call->failed) add(call, index, i, rowid, is_found ? g->code : NULL);
+  }
+  return call->failed;
+}
+
+int sync_remove(struct call *call, struct index *index, int64_t rowid) {
+  struct vector none = {0};
+  return sync_put(call, index, rowid, &none);
+}
+
+/* ---- a chunk ---- */
+
+/* A chunk that is being changed, and its place in the dir. */
+struct edit {
+  struct call *call;
+  struct index *index;
+  struct generation *g;
+  size_t place;
+  struct chunk chunk;
+};
+
+/* A new chunk in the dir at edit->place, empty. */
+static int begin_new(struct edit *e, int64_t first) {
+  struct dir_chunk entry = {.first = first};
+  if (store_new_number(e->call, &e->index->store, &entry.number)) return e->call->failed;
+  if (chunk_init(&e->chunk, &e->g->codes, entry.number) != STATUS_OK) return fail_nomem(e->call), e->call->failed;
+  return dir_insert(e->call, &e->g->dir, e->place, &entry);
+}
+
+static int begin(struct edit *e, int64_t rowid) {
+  struct dir *dir = &e->g->dir;
+  e->place = 0;
+  if (dir->count == 0) return begin_new(e, rowid);
+  e->place = dir_place(dir, rowid);
+  return store_chunk(e->call, &e->index->store, &e->g->codes, &dir->chunks[e->place], &e->chunk);
+}
+
+/* Writes the chunk, and lets go of it. */
+static int end(struct edit *e) {
+  struct dir_chunk *entry = &e->g->dir.chunks[e->place];
+  if (!e->call->failed && (e->chunk.dirty != 0 || e->chunk.count != (size_t)entry->count)) {
+    store_save(e->call, &e->index->store, e->g->stored.id, &e->chunk, entry);
+    if (e->chunk.count == 0) dir_remove(&e->g->dir, e->place);
+  }
+  chunk_clear(&e->chunk);
+  return e->call->failed;
+}
+
+/* The lower half stays in the chunk, the upper one begins another; goes on with the one that the rowid belongs to. The new
+** one is written at once, so that its number is taken. */
+static int split(struct edit *e, int64_t rowid) {
+  struct edit upper = {.call = e->call, .index = e->index, .g = e->g, .place = e->place + 1};
+  int64_t last;
+  if (begin_new(&upper, 0) == 0 && chunk_split(&e->chunk, &upper.chunk) != STATUS_OK) fail_nomem(e->call);
+  if (!e->call->failed) {
+    struct dir_chunk *entry = &e->g->dir.chunks[upper.place];
+    chunk_range(&upper.chunk, &entry->first, &last);
+    store_save(e->call, &e->index->store, e->g->stored.id, &upper.chunk, entry);
+  }
+  if (!e->call->failed && rowid >= e->g->dir.chunks[upper.place].first) {
+    end(e);
+    *e = upper;
+  } else {
+    chunk_clear(&upper.chunk);
+  }
+  return e->call->failed;
+}
+
+/* A row for a full chunk. Behind its last one it begins a chunk, so that rows that come in order fill chunks. */
+static int make_room(struct edit *e, int64_t rowid) {
+  int64_t first, last;
+  chunk_range(&e->chunk, &first, &last);
+  if (rowid < last) return split(e, rowid);
+  if (end(e)) return e->call->failed;
+  e->place++;
+  return begin_new(e, rowid);
+}
+
+static int put(struct edit *e, const struct code *row) {
+  if (e->chunk.count == CHUNK_ROWS && chunk_find(&e->chunk, row->rowid) == SIZE_MAX && make_room(e, row->rowid))
+    return e->call->failed;
+  chunk_put(&e->chunk, row);
+  struct dir_chunk *entry = &e->g->dir.chunks[e->place];
+  if (row->rowid < entry->first) entry->first = row->rowid;
+  return 0;
+}
+
+int sync_apply(struct call *call, struct index *index, struct generation *g, const struct changes *changes) {
+  struct edit e = {.call = call, .index = index, .g = g};
+  for (size_t i = 0; i < changes->count && !call->failed;) {
+    if (begin(&e, changes->list[i]->rowid)) break;
+    do {
+      const struct change *change = changes->list[i++];
+      const struct code *code = pending_code(change);
+      if (code != NULL)
+        put(&e, code);
+      else
+        chunk_remove(&e.chunk, change->rowid);
+    } while (i < changes->count && !call->failed &&
+             (e.place + 1 >= g->dir.count || changes->list[i]->rowid < g->dir.chunks[e.place + 1].first));
+    end(&e);
+  }
+  chunk_clear(&e.chunk);
+  return call->failed;
+}
+
+/* ---- what is pending ---- */
+
+struct ordered {
+  const struct change *change;
+  size_t order;
+};
+
+static int compare(const void *a, const void *b) {
+  const struct ordered *x = a, *y = b;
+  if (x->change->generation != y->change->generation)
+    return x->change->generation < y->change->generation ? -1 : 1;
+  if (x->change->rowid != y->change->rowid) return x->change->rowid < y->change->rowid ? -1 : 1;
+  return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* The last change of each rowid, those of generation 0 first; returns how many those are of each. */
+static void last_of_each(struct ordered *all, size_t count, const struct change **list, size_t counts[2]) {
+  size_t kept = 0;
+  qsort(all, count, sizeof *all, compare);
+  for (size_t i = 0; i < count; i++) {
+    const struct change *c = all[i].change, *next = i + 1 < count ? all[i + 1].change : NULL;
+    if (next != NULL && next->rowid == c->rowid && next->generation == c->generation) continue;
+    list[kept++] = c;
+    counts[c->generation]++;
+  }
+}
+
+static int apply_pending(struct call *call, struct index *index, struct ordered *all, const struct change **list) {
+  size_t count = pending_count(&index->pending), counts[2] = {0};
+  for (size_t i = 0; i < count; i++) all[i] = (struct ordered){pending_at(&index->pending, i), i};
+  last_of_each(all, count, list, counts);
+  for (int i = 0; i < 2 && !call->failed; i++) {
+    struct changes changes = {counts[i], list + (i ? counts[0] : 0)};
+    sync_apply(call, index, &index->generations[i], &changes);
+  }
+  return call->failed;
+}
+
+int sync_flush(struct call *call, struct index *index) {
+  size_t count = pending_count(&index->pending);
+  if (count == 0 || index_look(call, index)) return call->failed;
+  struct ordered *all = memory_array(&sqlite_memory, count, sizeof *all);
+  const struct change **list = memory_array(&sqlite_memory, count, sizeof *list);
+  if (all == NULL || list == NULL)
+    fail_nomem(call);
+  else if (apply_pending(call, index, all, list) == 0)
+    store_touch(call, &index->store, &index->root);
+  sqlite3_free(all);
+  sqlite3_free(list);
+  if (call->failed)
+    index_forget(index);
+  else
+    pending_applied(&index->pending);
+  return call->failed;
+}
