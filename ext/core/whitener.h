@@ -41,6 +41,12 @@ enum status whitener_apply(const struct whitener *w, const void *x, float *shift
 void whitener_shift(const struct whitener *w, const void *x, float *shifted);
 void whitener_apply_rows(const struct whitener *w, size_t rows, const float *shifted, float *y);
 
+/*
+** out (d) = kernel @ direction, of m elements: (x - mean) @ kernel . direction = (x - mean) . out, so that many rows can
+** be compared with one whitened vector by a product over d each. In float32, without a fused multiply-add.
+*/
+void whitener_pull(const struct whitener *w, const float *direction, float *out);
+
 /* Must succeed before whitener_invert. STATUS_NO_INVERSE, STATUS_NOMEM. */
 enum status whitener_prepare_inverse(struct whitener *w);
 /* x = mean + y @ inverse: y has m unaligned elements; `aligned` is a workspace of m; x receives d. STATUS_OVERFLOW. */

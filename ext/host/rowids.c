@@ -32,6 +32,43 @@ int rowids_are_sparse(const struct rowids *r) {
   return span / SPARSE >= r->count;
 }
 
+/* How many of a list are below id. */
+static size_t count_below(const struct rowids *r, sqlite3_int64 id) {
+  size_t low = 0, high = r->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (r->list[middle] < id)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+struct rowids rowids_part(const struct rowids *r, sqlite3_int64 first, sqlite3_int64 last) {
+  struct rowids part = *r;
+  if (first > part.first) part.first = first;
+  if (last < part.last) part.last = last;
+  if (r->is_listed) {
+    size_t from = count_below(r, part.first);
+    size_t to = part.last < LARGEST ? count_below(r, part.last + 1) : r->count;
+    part.list = r->list + from;
+    part.count = to > from ? to - from : 0;
+  }
+  return part;
+}
+
+int rowids_have(const struct rowids *r, sqlite3_int64 id) {
+  if (id < r->first || id > r->last) return 0;
+  if (!r->is_listed) return 1;
+  size_t place = count_below(r, id);
+  return place < r->count && r->list[place] == id;
+}
+
+int rowids_are_none(const struct rowids *r) {
+  return r->first > r->last || (r->is_listed && r->count == 0);
+}
+
 /* Drops what lies outside the range. */
 static void trim(struct rowids *r) {
   size_t from = 0, to = r->count;

@@ -21,6 +21,10 @@ int rowids_are_all(const struct rowids *r);
 int rowids_are_same(const struct rowids *a, const struct rowids *b);
 /* Whether a list leaves gaps so wide that its rows are better sought one by one than met in a scan. */
 int rowids_are_sparse(const struct rowids *r);
+/* Those of them that are first .. last: shares the list, and is not to be cleared. */
+struct rowids rowids_part(const struct rowids *r, sqlite3_int64 first, sqlite3_int64 last);
+int rowids_have(const struct rowids *r, sqlite3_int64 id);
+int rowids_are_none(const struct rowids *r);
 
 /* Narrows to those for which `rowid op value` holds: SQLITE_INDEX_CONSTRAINT_EQ, GT, GE, LT, LE. */
 void rowids_compare(struct rowids *r, int op, sqlite3_value *value);

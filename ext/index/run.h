@@ -1,0 +1,77 @@
+/*
+** What a search is while it runs, for the files that carry it out: query.c begins it, chooses the way and fetches,
+** candidates.c finds by codes what may be among the best, exact.c compares rows for good.
+**
+** Functions return 0 on success, else call->failed.
+*/
+#ifndef WHITEN_INDEX_RUN_H
+#define WHITEN_INDEX_RUN_H
+
+#include "index/query.h"
+
+enum { EXACT_ROWS = 64 };
+
+/* Rows that wait to be whitened together, which takes a tenth of the time of one by one. Zeroed = empty; owned:
+** memory. */
+struct exact_block {
+  size_t count, capacity;
+  int64_t rowids[EXACT_ROWS];
+  size_t bad[EXACT_ROWS]; /* first element that is not finite, or d */
+  float *shifted, *y;     /* capacity x d, which have lost the mean; capacity x m */
+  void *memory;
+};
+
+struct run {
+  struct call *call;
+  struct index *index;
+  const struct generation *generation;
+  const struct whitener *whitener;
+  const struct search *search;
+  struct search_counts *counts;
+  struct topk *topk;        /* of similarities to the bit */
+  float *query, *direction; /* whitened as whiten_apply does it; of norm 1: m elements each */
+  double square;            /* of the query */
+  float *pull;              /* d elements: what a row's score is computed with, */
+  double offset, pull_norm; /* pull . mean; |pull| */
+  struct exact_block block;
+  void *memory; /* owned: query, direction, pull */
+};
+
+/* ---- exact.c ---- */
+
+/* Room for so many rows, up to EXACT_ROWS, if there is none. */
+int exact_begin(struct run *run, size_t capacity);
+void exact_clear(struct run *run);
+/* A row of the content: x has d unaligned elements, and is copied. */
+int exact_add(struct run *run, int64_t rowid, const void *x);
+/* Compares those that wait. */
+int exact_flush(struct run *run);
+/* Reads and compares all of the content's rows that are asked for. */
+int exact_scan(struct run *run, const struct rowids *rowids);
+
+/* ---- candidates.c ---- */
+
+struct candidate {
+  float estimate, norm;
+  int64_t rowid;
+};
+
+/* Zeroed = empty; owned: list, best. */
+struct candidates {
+  struct candidate *list;
+  size_t count, capacity;
+  struct topk best; /* the best estimates */
+  double margin;    /* factor times the error of an estimate */
+};
+
+/*
+** Of the coded rows that are asked for, those whose estimate is at least the width-th best one, or the least similarity
+** that is searched for if that is more, minus the margin.
+*/
+int candidates_find(struct run *run, const struct rowids *rowids, size_t width, struct candidates *candidates);
+void candidates_clear(struct candidates *candidates);
+/* Takes the best one off the list, ties by rowid: candidates_order must have come before. 0 if there is none. */
+void candidates_order(struct candidates *candidates);
+int candidates_take(struct candidates *candidates, struct candidate *best);
+
+#endif
