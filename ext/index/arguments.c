@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char EXPECTED[] = "content, column, model, k, triggers, build, recall, or an option of whiten_fit: method, ridge, "
-                               "power, remove, normalize, precision";
+static const char EXPECTED[] =
+    "content, column, model, k, triggers, build, recall, or an option of whiten_fit: method, ridge, "
+    "power, remove, normalize, precision";
 
 static int is_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');

@@ -48,7 +48,8 @@ static int load_model(struct call *call, struct index *index, struct generation 
   return call->failed ? call->failed : make_workspace(call, g);
 }
 
-static int load_generation(struct call *call, struct index *index, int place, const struct store_generation *stored) {
+static int load_generation(struct call *call, struct index *index, int place,
+                           const struct store_generation *stored) {
   struct generation *g = &index->generations[place];
   if (g->model == NULL || g->stored.stamp != stored->stamp) {
     generation_clear(g);
@@ -123,8 +124,8 @@ int index_find_content(struct call *call, struct index *index) {
 }
 
 const char *index_content_schema(const struct index *index) {
-  int is_there = sqlite3_table_column_metadata(index->db, index->schema, index->content_name, NULL, NULL, NULL, NULL,
-                                               NULL, NULL) == SQLITE_OK;
+  int is_there = sqlite3_table_column_metadata(index->db, index->schema, index->content_name, NULL, NULL, NULL,
+                                               NULL, NULL, NULL) == SQLITE_OK;
   return is_there || sqlite3_stricmp(index->schema, "temp") != 0 ? index->schema : "main";
 }
 

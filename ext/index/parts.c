@@ -184,12 +184,6 @@ static int write_part(struct call *call, struct store *store, const struct chunk
   return call->failed;
 }
 
-int store_new_number(struct call *call, struct store *store, int64_t *number) {
-  sqlite3_stmt *s = statement_of(call, store, NEW_NUMBER);
-  if (statement_step(call, store, s)) *number = sqlite3_column_int64(s, 0);
-  return statement_reset(call, s);
-}
-
 int store_drop_chunk(struct call *call, struct store *store, int64_t number) {
   statement_run(call, store, DROP_DIR, 1, &number);
   statement_run(call, store, DROP_SIGNS, 1, &number);

@@ -16,7 +16,6 @@ static const char *const SQL[STATEMENTS] = {
     [SET_BUILT] = "UPDATE @config@ SET built = ?2 WHERE id = ?1",
     [REMOVE_GENERATION] = "DELETE FROM @config@ WHERE id = ?1",
     [DIR] = "SELECT chunk, first, count, stamp FROM @dir@ WHERE generation = ?1 ORDER BY first",
-    [NEW_NUMBER] = "SELECT ifnull(max(chunk), 0) + 1 FROM @dir@",
     [PUT_DIR] = "INSERT INTO @dir@(chunk, generation, first, count, stamp) VALUES (?1, ?2, ?3, ?4, ?5)"
                 " ON CONFLICT (chunk) DO UPDATE SET first = ?3, count = ?4, stamp = ?5",
     [DROP_DIR] = "DELETE FROM @dir@ WHERE chunk = ?1",

@@ -17,7 +17,6 @@ enum statement {
   SET_BUILT,
   REMOVE_GENERATION,
   DIR,
-  NEW_NUMBER,
   PUT_DIR,
   DROP_DIR,
   GET_SIGNS,

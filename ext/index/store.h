@@ -37,7 +37,7 @@ int64_t dir_rows(const struct dir *dir);
 int dir_insert(struct call *call, struct dir *dir, size_t place, const struct dir_chunk *chunk);
 void dir_remove(struct dir *dir, size_t place);
 
-enum { STORE_STATEMENTS = 19 };
+enum { STORE_STATEMENTS = 18 };
 
 struct store {
   sqlite3 *db;
@@ -81,8 +81,6 @@ int store_part(struct call *call, struct store *store, const struct chunk_part *
                unsigned char *out);
 int store_block(struct call *call, struct store *store, const struct chunk_part *part, size_t block,
                 unsigned char *out);
-/* A number for a new chunk. */
-int store_new_number(struct call *call, struct store *store, int64_t *number);
 /* Writes what is dirty of a chunk, and its row of NAME_dir with a new stamp, which is returned in *of: the rest of *of is the caller's. An
 ** empty chunk goes. */
 int store_save(struct call *call, struct store *store, int64_t generation, struct chunk *chunk,

@@ -5,6 +5,9 @@
 
 #include "host/memory.h"
 
+/* Changes that are written without waiting for the end of the transaction: some megabytes of codes. */
+enum { PENDING_MAX = 16384 };
+
 /* ---- one row ---- */
 
 static int is_coded(const struct generation *g, int64_t rowid) {
@@ -32,7 +35,7 @@ int sync_put(struct call *call, struct index *index, int64_t rowid, const struct
     int is_found = v->data != NULL && index_encode(call, g, rowid, v);
     if (!call->failed) add(call, index, i, rowid, is_found ? g->code : NULL);
   }
-  return call->failed;
+  return pending_count(&index->pending) < PENDING_MAX ? call->failed : sync_flush(call, index);
 }
 
 int sync_remove(struct call *call, struct index *index, int64_t rowid) {
@@ -51,10 +54,20 @@ struct edit {
   struct chunk chunk;
 };
 
+/* A number that no chunk has, written or not. */
+static int64_t new_number(const struct index *index) {
+  int64_t number = 0;
+  for (int i = 0; i < 2; i++) {
+    const struct dir *dir = &index->generations[i].dir;
+    for (size_t c = 0; c < dir->count; c++)
+      if (dir->chunks[c].number > number) number = dir->chunks[c].number;
+  }
+  return number + 1;
+}
+
 /* A new chunk in the dir at edit->place, empty. */
 static int begin_new(struct edit *e, int64_t first) {
-  struct dir_chunk entry = {.first = first};
-  if (store_new_number(e->call, &e->index->store, &entry.number)) return e->call->failed;
+  struct dir_chunk entry = {.number = new_number(e->index), .first = first};
   if (chunk_init(&e->chunk, &e->g->codes, entry.number) != STATUS_OK) return fail_nomem(e->call), e->call->failed;
   return dir_insert(e->call, &e->g->dir, e->place, &entry);
 }
@@ -70,7 +83,7 @@ static int begin(struct edit *e, int64_t rowid) {
 /* Writes the chunk, and lets go of it. */
 static int end(struct edit *e) {
   struct dir_chunk *entry = &e->g->dir.chunks[e->place];
-  if (!e->call->failed && (e->chunk.dirty != 0 || e->chunk.count != (size_t)entry->count)) {
+  if (!e->call->failed && (e->chunk.count == 0 || e->chunk.dirty != 0 || e->chunk.count != (size_t)entry->count)) {
     store_save(e->call, &e->index->store, e->g->stored.id, &e->chunk, entry);
     if (e->chunk.count == 0) dir_remove(&e->g->dir, e->place);
   }
@@ -78,18 +91,17 @@ static int end(struct edit *e) {
   return e->call->failed;
 }
 
-/* The lower half stays in the chunk, the upper one begins another; goes on with the one that the rowid belongs to. The new
-** one is written at once, so that its number is taken. */
+/* The lower half stays in the chunk, the upper one begins another; goes on with the one that the rowid belongs to. */
 static int split(struct edit *e, int64_t rowid) {
   struct edit upper = {.call = e->call, .index = e->index, .g = e->g, .place = e->place + 1};
+  struct dir *dir = &e->g->dir;
   int64_t last;
-  if (begin_new(&upper, 0) == 0 && chunk_split(&e->chunk, &upper.chunk) != STATUS_OK) fail_nomem(e->call);
-  if (!e->call->failed) {
-    struct dir_chunk *entry = &e->g->dir.chunks[upper.place];
-    chunk_range(&upper.chunk, &entry->first, &last);
-    store_save(e->call, &e->index->store, e->g->stored.id, &upper.chunk, entry);
+  if (begin_new(&upper, 0) == 0) {
+    chunk_split(&e->chunk, &upper.chunk);
+    chunk_range(&upper.chunk, &dir->chunks[upper.place].first, &last);
+    store_save(e->call, &e->index->store, e->g->stored.id, &upper.chunk, &dir->chunks[upper.place]);
   }
-  if (!e->call->failed && rowid >= e->g->dir.chunks[upper.place].first) {
+  if (!e->call->failed && rowid >= dir->chunks[upper.place].first) {
     end(e);
     *e = upper;
   } else {
@@ -117,19 +129,23 @@ static int put(struct edit *e, const struct code *row) {
   return 0;
 }
 
-int sync_apply(struct call *call, struct index *index, struct generation *g, const struct changes *changes) {
+/* Whether a row belongs to the chunk that is being changed, or to none that is there. */
+static int is_here(const struct edit *e, int64_t rowid) {
+  const struct dir *dir = &e->g->dir;
+  return e->place + 1 >= dir->count || rowid < dir->chunks[e->place + 1].first;
+}
+
+int sync_apply(struct call *call, struct index *index, struct generation *g, const struct sync_rows *rows) {
   struct edit e = {.call = call, .index = index, .g = g};
-  for (size_t i = 0; i < changes->count && !call->failed;) {
-    if (begin(&e, changes->list[i]->rowid)) break;
+  for (size_t i = 0; i < rows->count && !call->failed;) {
+    if (begin(&e, rows->list[i].rowid)) break;
     do {
-      const struct change *change = changes->list[i++];
-      const struct code *code = pending_code(change);
-      if (code != NULL)
-        put(&e, code);
+      const struct sync_row *row = &rows->list[i++];
+      if (row->code != NULL)
+        put(&e, row->code);
       else
-        chunk_remove(&e.chunk, change->rowid);
-    } while (i < changes->count && !call->failed &&
-             (e.place + 1 >= g->dir.count || changes->list[i]->rowid < g->dir.chunks[e.place + 1].first));
+        chunk_remove(&e.chunk, row->rowid);
+    } while (i < rows->count && !call->failed && is_here(&e, rows->list[i].rowid));
     end(&e);
   }
   chunk_clear(&e.chunk);
@@ -151,25 +167,25 @@ static int compare(const void *a, const void *b) {
   return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* The last change of each rowid, those of generation 0 first; returns how many those are of each. */
-static void last_of_each(struct ordered *all, size_t count, const struct change **list, size_t counts[2]) {
+/* The last change of each rowid, those of generation 0 first; counts those of each. */
+static void last_of_each(struct ordered *all, size_t count, struct sync_row *list, size_t counts[2]) {
   size_t kept = 0;
   qsort(all, count, sizeof *all, compare);
   for (size_t i = 0; i < count; i++) {
     const struct change *c = all[i].change, *next = i + 1 < count ? all[i + 1].change : NULL;
     if (next != NULL && next->rowid == c->rowid && next->generation == c->generation) continue;
-    list[kept++] = c;
+    list[kept++] = (struct sync_row){c->rowid, pending_code(c)};
     counts[c->generation]++;
   }
 }
 
-static int apply_pending(struct call *call, struct index *index, struct ordered *all, const struct change **list) {
+static int apply_pending(struct call *call, struct index *index, struct ordered *all, struct sync_row *list) {
   size_t count = pending_count(&index->pending), counts[2] = {0};
   for (size_t i = 0; i < count; i++) all[i] = (struct ordered){pending_at(&index->pending, i), i};
   last_of_each(all, count, list, counts);
   for (int i = 0; i < 2 && !call->failed; i++) {
-    struct changes changes = {counts[i], list + (i ? counts[0] : 0)};
-    sync_apply(call, index, &index->generations[i], &changes);
+    struct sync_rows rows = {counts[i], list + (i ? counts[0] : 0)};
+    sync_apply(call, index, &index->generations[i], &rows);
   }
   return call->failed;
 }
@@ -178,7 +194,7 @@ int sync_flush(struct call *call, struct index *index) {
   size_t count = pending_count(&index->pending);
   if (count == 0 || index_look(call, index)) return call->failed;
   struct ordered *all = memory_array(&sqlite_memory, count, sizeof *all);
-  const struct change **list = memory_array(&sqlite_memory, count, sizeof *list);
+  struct sync_row *list = memory_array(&sqlite_memory, count, sizeof *list);
   if (all == NULL || list == NULL)
     fail_nomem(call);
   else if (apply_pending(call, index, all, list) == 0)

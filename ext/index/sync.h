@@ -7,19 +7,24 @@
 
 #include "index/index.h"
 
-/* The content's row has this vector now, NULL data if it has none; the row is gone. In every generation that has coded rows up to there. 0 on
-** success. */
+/* The content's row has this vector now, NULL data if it has none; the row is gone. In every generation that has coded
+** rows up to there. 0 on success. */
 int sync_put(struct call *call, struct index *index, int64_t rowid, const struct vector *v);
 int sync_remove(struct call *call, struct index *index, int64_t rowid);
 
 /* Writes what is pending. 0 on success. */
 int sync_flush(struct call *call, struct index *index);
 
-/* Changes of one generation, in ascending order of rowid and each rowid once, into its chunks and its dir. */
-struct changes {
-  size_t count;
-  const struct change *const *list;
+/* Rows of one generation, in ascending order of rowid and each rowid once, into its chunks and its dir; a row without a code
+** goes. 0 on success. */
+struct sync_row {
+  int64_t rowid;
+  const struct code *code;
 };
-int sync_apply(struct call *call, struct index *index, struct generation *g, const struct changes *changes);
+struct sync_rows {
+  size_t count;
+  struct sync_row *list;
+};
+int sync_apply(struct call *call, struct index *index, struct generation *g, const struct sync_rows *rows);
 
 #endif
