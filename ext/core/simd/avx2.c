@@ -12,6 +12,10 @@
 #define WIDE(half) _mm256_cvtps_pd(half)
 #define NARROW(v) _mm256_cvtpd_ps(v)
 #define ANY(v) (!_mm256_testz_si256((__m256i)(v), (__m256i)(v)))
+#define MASK(v) ((uint32_t)_mm256_movemask_ps((__m256)(v)))
+#define TABLE(p) _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)(p)))
+#define LOOKUP(table, index) _mm256_shuffle_epi8(table, (__m256i)(index))
+#define PAIRS(u, s) _mm256_maddubs_epi16((__m256i)(u), (__m256i)(s))
 #define TILE_ROWS 4
 #define PANELS_AT_ONCE 2
 #include "core/simd/template.h"

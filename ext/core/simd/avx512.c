@@ -8,7 +8,7 @@
 #include <immintrin.h>
 
 #define VARIANT avx512
-#define TARGET "avx512f,avx512dq,avx2,fma"
+#define TARGET "avx512f,avx512dq,avx512bw,avx2,fma"
 #define WIDTH 64
 #define FMA(a, b, sum) _Generic(sum, floats : _mm512_fmadd_ps, doubles : _mm512_fmadd_pd)(a, b, sum)
 #define SPLAT(x) _Generic(x, float : _mm512_set1_ps, double : _mm512_set1_pd)(x)
@@ -17,6 +17,10 @@
 #define WIDE(half) _mm512_cvtps_pd(half)
 #define NARROW(v) _mm512_cvtpd_ps(v)
 #define ANY(v) (_mm512_test_epi32_mask((__m512i)(v), (__m512i)(v)) != 0)
+#define MASK(v) ((uint32_t)_mm512_movepi32_mask((__m512i)(v)))
+#define TABLE(p) _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)(p)))
+#define LOOKUP(table, index) _mm512_shuffle_epi8(table, (__m512i)(index))
+#define PAIRS(u, s) _mm512_maddubs_epi16((__m512i)(u), (__m512i)(s))
 #define TILE_ROWS 8
 #define PANELS_AT_ONCE 4
 #define SUMS avx2

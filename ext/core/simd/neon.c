@@ -12,6 +12,11 @@
 #define WIDE(half) vcvt_f64_f32(half)
 #define NARROW(v) vcvt_f32_f64(v)
 #define ANY(v) (vmaxvq_u32(v) != 0)
+#define MASK(v) vaddvq_u32((uint32x4_t)(v) >> 31 << (uint32x4_t){0, 1, 2, 3})
+#define TABLE(p) vld1q_u8(p)
+#define LOOKUP(table, index) vqtbl1q_u8(table, (uint8x16_t)(index))
+#define PAIRS(u, s) \
+  vmlal_high_s8(vmull_s8(vget_low_s8((int8x16_t)(u)), vget_low_s8((int8x16_t)(s))), (int8x16_t)(u), (int8x16_t)(s))
 #define TILE_ROWS 8
 #define PANELS_AT_ONCE 1
 #include "core/simd/template.h"

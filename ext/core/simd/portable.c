@@ -167,6 +167,34 @@ enum { PART = 4 }; /* a tile in parts of 4 x 4, which fit the registers */
 DEFINE_SCATTER(scatter, double, CHAIN, SCATTER_WIDTH)
 DEFINE_SCATTER(scatter_single, float, CHAIN_SINGLE, SCATTER_WIDTH_SINGLE)
 
-const struct simd simd_portable = {"portable",   dot,           dot2,  l2sq,  l1,        is_finite,
-                                   add_weighted, add_exact,     shift, widen, transform, transform_block,
-                                   scatter,      scatter_single};
+static uint64_t scan_codes(size_t n, const unsigned char *tables, const unsigned char *rows, float scale,
+                           float base, float least) {
+  const unsigned char *codes = rows + 4 * CODE_ROWS;
+  uint64_t mask = 0;
+  uint32_t sums[CODE_ROWS] = {0};
+  for (size_t i = 0; i < n; i++, tables += 32)
+    for (size_t r = 0; r < CODE_ROWS; r++) {
+      unsigned char byte = codes[i * CODE_ROWS + r];
+      sums[r] += (uint32_t)tables[byte & 15] + tables[16 + (byte >> 4)];
+    }
+  for (size_t r = 0; r < CODE_ROWS; r++) {
+    float factor = load(rows, r), estimate = ((float)sums[r] * scale + base) * factor;
+    mask |= (uint64_t)(factor > 0 && estimate >= least) << r;
+  }
+  return mask;
+}
+
+static int32_t dot_codes(size_t n, const unsigned char *halves, const signed char *weights) {
+  int32_t sum = 0;
+  for (size_t i = 0; i < n; i++) sum += (halves[i] & 15) * weights[i] + (halves[i] >> 4) * weights[n + i];
+  return sum;
+}
+
+const struct simd simd_portable = {"portable",   dot,
+                                   dot2,         l2sq,
+                                   l1,           is_finite,
+                                   add_weighted, add_exact,
+                                   shift,        widen,
+                                   transform,    transform_block,
+                                   scatter,      scatter_single,
+                                   scan_codes,   dot_codes};

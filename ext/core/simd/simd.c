@@ -46,7 +46,8 @@ static int runs_avx2(void) {
 }
 
 static int runs_avx512(void) {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && runs_avx2();
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && runs_avx2();
 }
 #endif
 

@@ -11,6 +11,10 @@
 **   WIDE(half)      the doubles of half a register of floats (gcc 12 makes __builtin_convertvector slow)
 **   NARROW(v)       doubles rounded to half a register of floats
 **   ANY(v)          whether a bit is set in a register of words
+**   MASK(v)         bit i for the highest of word i
+**   TABLE(p)        16 bytes, as often as they fit
+**   LOOKUP(t, i)    of such a table the entries at bytes of 0 .. 15
+**   PAIRS(u, s)     bytes of 0 .. 15 by signed ones, neighbours (or halves) added: registers of int16
 **   TILE_ROWS       rows of a tile: it keeps TILE_ROWS x TILE_REGISTERS sums in registers, besides what it loads
 **   PANELS_AT_ONCE  panels that one row meets at once: their sums are kept in registers, too
 **   SUMS            another variant, if that one's dot-like sums are to be taken
@@ -365,6 +369,8 @@ INLINE void join_single(floats acc, double u, const double *v, double *sums) {
 DEFINE_SCATTER(scatter, add_products, join, double, doubles, SCATTER_WIDTH)
 DEFINE_SCATTER(scatter_single, add_products_single, join_single, float, floats, SCATTER_WIDTH_SINGLE)
 
+#include "core/simd/codes.h"
+
 #define STRING(name) STRING_OF(name)
 #define STRING_OF(name) #name
 const struct simd PASTE(simd, VARIANT) = {
@@ -382,6 +388,8 @@ const struct simd PASTE(simd, VARIANT) = {
     .transform_block = transform_block,
     .scatter = scatter,
     .scatter_single = scatter_single,
+    .scan_codes = scan_codes,
+    .dot_codes = dot_codes,
 };
 
 #if defined(TARGET) && defined(__clang__)

@@ -1,0 +1,349 @@
+/* See codes.h. */
+#include "core/codes.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "core/simd/simd.h"
+#include "core/vector.h"
+
+enum {
+  ROUNDS = 4,
+  LANES = 16,                      /* in which a row's products are summed */
+  GROUP = 64,                      /* components that are quantised at once */
+  REST = CODES_BLOCK * (8 + 4 + 4) /* where the codes of `rest` begin */
+};
+
+static const double STEP = 0.1881;   /* of the quantiser, in standard deviations of a component */
+static const double LOSS = 0.003507; /* 1 / r^2 - 1 at this step */
+static const double LOSS_SIGNS = 0.570796326794896619; /* pi / 2 - 1 */
+
+/* ---- The rotation ---- */
+
+/* splitmix64 (Steele, Lea & Flood 2014). */
+static uint64_t next_bits(uint64_t *state) {
+  uint64_t z = *state += 0x9e3779b97f4a7c15u;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+/* Where the components begin that a round transforms. */
+static size_t window_of(const struct codes *c, size_t round) {
+  return round % 2 == 0 ? 0 : c->k - c->window;
+}
+
+/* A component that is transformed is multiplied by what makes the transform orthogonal, too. */
+static void draw_flips(struct codes *c) {
+  uint64_t state = c->k, bits = 0;
+  double unit = 1 / sqrt((double)c->window);
+  for (size_t round = 0; round < ROUNDS; round++) {
+    size_t first = window_of(c, round);
+    for (size_t i = 0; i < c->k; i++, bits >>= 1) {
+      if (i % 64 == 0) bits = next_bits(&state);
+      double factor = i >= first && i - first < c->window ? unit : 1;
+      c->flips[round * c->k + i] = (float)(bits & 1 ? -factor : factor);
+    }
+  }
+}
+
+/* The noise of a query in 8 bits: uniform within 1 / 127 of its largest component, which is about sqrt(2 ln 2k / k). */
+static void set_errors(struct codes *c) {
+  double k = (double)c->k, freedom = c->k > 1 ? k - 1 : 1, noise = 2 * log(2 * k) / (12.0 * 127 * 127 * k);
+  c->error_signs = sqrt(LOSS_SIGNS / freedom);
+  c->error = sqrt(LOSS / freedom + noise);
+}
+
+enum status codes_init(struct codes *c, size_t k, const struct memory *mem) {
+  size_t bytes = (k + 7) / 8, window = 1;
+  while (2 * window <= k) window *= 2;
+  *c = (struct codes){
+      .mem = mem,
+      .k = k,
+      .bytes = bytes,
+      .signs_bytes = CODES_BLOCK * (sizeof(float) + bytes),
+      .rest_bytes = REST + CODES_BLOCK * 4 * bytes,
+      .window = window,
+      .flips = memory_array(mem, ROUNDS * k, sizeof *c->flips),
+  };
+  if (c->flips == NULL) return STATUS_NOMEM;
+  draw_flips(c);
+  set_errors(c);
+  return STATUS_OK;
+}
+
+void codes_clear(struct codes *c) {
+  if (c->mem != NULL) c->mem->release(c->flips);
+  *c = (struct codes){0};
+}
+
+/* Sums and differences of components n / 2 apart, then n / 4 ... then 1; not scaled. n is a power of two. */
+static void hadamard(size_t n, float *x) {
+  for (size_t apart = n / 2; apart > 0; apart /= 2)
+    for (size_t first = 0; first < n; first += 2 * apart)
+      for (size_t i = first; i < first + apart; i++) {
+        float a = x[i], b = x[i + apart];
+        x[i] = a + b;
+        x[i + apart] = a - b;
+      }
+}
+
+static void kac_step(size_t k, float *x) {
+  const float unit = 0.70710678f;
+  float *y = x + k / 2;
+  for (size_t i = 0; i < k / 2; i++) {
+    float a = x[i], b = y[i];
+    x[i] = (a + b) * unit;
+    y[i] = (a - b) * unit;
+  }
+}
+
+void codes_rotate(const struct codes *c, float *x) {
+  const float *flips = c->flips;
+  for (size_t round = 0; round < ROUNDS; round++, flips += c->k) {
+    for (size_t i = 0; i < c->k; i++) x[i] *= flips[i];
+    hadamard(c->window, x + window_of(c, round));
+    if (c->window < c->k) kac_step(c->k, x);
+  }
+}
+
+/* ---- Rows ---- */
+
+size_t codes_row_bytes(const struct codes *c) {
+  return (sizeof(struct code) + 5 * c->bytes + 7) / 8 * 8;
+}
+
+unsigned char *code_signs(struct code *row) {
+  return (unsigned char *)(row + 1);
+}
+
+unsigned char *code_rest(const struct codes *c, struct code *row) {
+  return code_signs(row) + c->bytes;
+}
+
+/* The sums <c, o>, of the top bits and of all, in lanes. */
+struct products {
+  float signs[LANES], all[LANES];
+};
+
+static double fold(const float lane[LANES]) {
+  double sum = 0;
+  for (size_t i = 0; i < LANES; i++) sum += lane[i];
+  return sum;
+}
+
+/* The five bits of each of the components, and their products. */
+static void quantise(const float o[GROUP], float per_step, unsigned char level[GROUP], struct products *sums) {
+  for (size_t i = 0; i < GROUP; i++) {
+    float t = o[i] * per_step + 16;
+    t = t > 0 ? t : 0;
+    t = t < 31 ? t : 31;
+    level[i] = (unsigned char)(int)t;
+  }
+  for (size_t i = 0; i < GROUP; i += LANES)
+    for (size_t j = 0; j < LANES; j++) {
+      sums->signs[j] += level[i + j] >= 16 ? o[i + j] : -o[i + j];
+      sums->all[j] += ((float)level[i + j] - 15.5f) * o[i + j];
+    }
+}
+
+/* The top bits of 64 components in 8 bytes, the others in 32. */
+static void pack(const unsigned char level[GROUP], unsigned char signs[GROUP / 8], unsigned char rest[GROUP / 2]) {
+  for (size_t i = 0; i < GROUP / 8; i++) {
+    uint64_t eight;
+    memcpy(&eight, level + 8 * i, sizeof eight);
+    /* byte j to bit j of the highest byte */
+    signs[i] = (unsigned char)((eight >> 4 & 0x0101010101010101u) * 0x0102040810204080u >> 56);
+  }
+  for (size_t i = 0; i < GROUP / 2; i++)
+    rest[i] = (unsigned char)((level[2 * i] & 15) | (level[2 * i + 1] & 15) << 4);
+}
+
+/* Codes the components from `first` on: a group, or the last ones. */
+static void encode_group(const struct codes *c, const float *o, size_t first, struct products *sums,
+                         struct code *row) {
+  const float per_step = (float)(sqrt((double)c->k) / STEP);
+  unsigned char *signs = code_signs(row) + first / 8, *rest = code_rest(c, row) + first / 2;
+  unsigned char level[GROUP], packed[GROUP / 8 + GROUP / 2];
+  size_t left = c->k - first;
+  if (left >= GROUP) {
+    quantise(o + first, per_step, level, sums);
+    pack(level, signs, rest);
+    return;
+  }
+  float padded[GROUP] = {0};
+  memcpy(padded, o + first, left * sizeof *o);
+  quantise(padded, per_step, level, sums);
+  memset(level + left, 0, GROUP - left);
+  pack(level, packed, packed + GROUP / 8);
+  memcpy(signs, packed, c->bytes - first / 8);
+  memcpy(rest, packed + GROUP / 8, 4 * c->bytes - first / 2);
+}
+
+enum status codes_encode(const struct codes *c, float *y, struct code *row) {
+  struct products sums = {{0}, {0}};
+  double norm = vector_norm(c->k, y);
+  if (!(norm > 0)) return STATUS_NO_VARIANCE;
+  vector_scale(c->k, y, 1 / norm, y);
+  codes_rotate(c, y);
+  for (size_t first = 0; first < c->k; first += GROUP) encode_group(c, y, first, &sums, row);
+  row->signs_factor = (float)(1 / fold(sums.signs));
+  row->factor = (float)(1 / fold(sums.all));
+  row->norm = (float)(norm < FLT_MAX ? norm : FLT_MAX);
+  return STATUS_OK;
+}
+
+/* ---- Blocks ---- */
+
+/* Where a row's part begins, in `signs` and in `rest`. */
+static unsigned char *signs_at(const struct code_block *block, size_t place) {
+  return block->signs + CODES_BLOCK * sizeof(float) + place;
+}
+
+static unsigned char *rest_at(const struct codes *c, const struct code_block *block, size_t place) {
+  return block->rest + REST + place * 4 * c->bytes;
+}
+
+static unsigned char *factor_at(unsigned char *rest, size_t place) {
+  return rest + CODES_BLOCK * sizeof(int64_t) + place * sizeof(float);
+}
+
+static unsigned char *norm_at(unsigned char *rest, size_t place) {
+  return factor_at(rest, CODES_BLOCK + place);
+}
+
+void codes_put(const struct codes *c, const struct code_block *block, size_t place, const struct code *row) {
+  const unsigned char *bits = (const unsigned char *)(row + 1);
+  unsigned char *signs = signs_at(block, place);
+  memcpy(block->signs + place * sizeof row->signs_factor, &row->signs_factor, sizeof row->signs_factor);
+  for (size_t j = 0; j < c->bytes; j++) signs[j * CODES_BLOCK] = bits[j];
+  memcpy(block->rest + place * sizeof row->rowid, &row->rowid, sizeof row->rowid);
+  memcpy(factor_at(block->rest, place), &row->factor, sizeof row->factor);
+  memcpy(norm_at(block->rest, place), &row->norm, sizeof row->norm);
+  memcpy(rest_at(c, block, place), bits + c->bytes, 4 * c->bytes);
+}
+
+void codes_get(const struct codes *c, const struct code_block *block, size_t place, struct code *row) {
+  const unsigned char *signs = signs_at(block, place);
+  memcpy(&row->signs_factor, block->signs + place * sizeof row->signs_factor, sizeof row->signs_factor);
+  for (size_t j = 0; j < c->bytes; j++) code_signs(row)[j] = signs[j * CODES_BLOCK];
+  memcpy(&row->rowid, block->rest + place * sizeof row->rowid, sizeof row->rowid);
+  memcpy(&row->factor, factor_at(block->rest, place), sizeof row->factor);
+  memcpy(&row->norm, norm_at(block->rest, place), sizeof row->norm);
+  memcpy(code_rest(c, row), rest_at(c, block, place), 4 * c->bytes);
+}
+
+void codes_erase(const struct codes *c, const struct code_block *block, size_t place) {
+  unsigned char *signs = signs_at(block, place);
+  memset(block->signs + place * sizeof(float), 0, sizeof(float));
+  for (size_t j = 0; j < c->bytes; j++) signs[j * CODES_BLOCK] = 0;
+  memset(block->rest + place * sizeof(int64_t), 0, sizeof(int64_t));
+  memset(factor_at(block->rest, place), 0, sizeof(float));
+  memset(norm_at(block->rest, place), 0, sizeof(float));
+  memset(rest_at(c, block, place), 0, 4 * c->bytes);
+}
+
+int64_t codes_rowid(const unsigned char *rest, size_t place) {
+  int64_t rowid;
+  memcpy(&rowid, rest + place * sizeof rowid, sizeof rowid);
+  return rowid;
+}
+
+float codes_norm(const unsigned char *rest, size_t place) {
+  float norm;
+  memcpy(&norm, rest + CODES_BLOCK * (sizeof(int64_t) + sizeof norm) + place * sizeof norm, sizeof norm);
+  return norm;
+}
+
+/* ---- Queries ---- */
+
+/* The components of a table, and the sum of their magnitudes. */
+static float magnitude(const float q[4]) {
+  return (fabsf(q[0]) + fabsf(q[1])) + (fabsf(q[2]) + fabsf(q[3]));
+}
+
+/* Tables of the sums of four components, added or subtracted: 0 .. 127 from the least to the largest of the widest. */
+static void fill_tables(struct codes_query *q, const float *o) {
+  const size_t count = 2 * q->codes->bytes;
+  double base = 0;
+  float widest = 0;
+  for (size_t t = 0; t < count; t++) {
+    float sum = magnitude(o + 4 * t);
+    if (sum > widest) widest = sum;
+    base -= sum;
+  }
+  q->scale = 2 * widest / 127;
+  q->base = (float)base;
+  for (size_t t = 0; t < count; t++, o += 4)
+    for (unsigned x = 0; x < 16; x++) {
+      float pair = (x & 1 ? o[0] : -o[0]) + (x & 2 ? o[1] : -o[1]);
+      float sum = pair + ((x & 4 ? o[2] : -o[2]) + (x & 8 ? o[3] : -o[3]));
+      q->tables[16 * t + x] = (unsigned char)(int)((sum + magnitude(o)) / q->scale + 0.5f);
+    }
+}
+
+/* The components in 8 bits: as such, and tables of their sums. */
+static void fill_fine(struct codes_query *q, const float *o) {
+  const size_t half = 4 * q->codes->bytes, stored = half + q->padding;
+  float largest = 0;
+  int32_t sum = 0;
+  for (size_t i = 0; i < 2 * half; i++) largest = fabsf(o[i]) > largest ? fabsf(o[i]) : largest;
+  q->fine_scale = largest / 127;
+  memset(q->fine, 0, 2 * stored);
+  for (size_t i = 0; i < 2 * half; i++) {
+    float t = o[i] / q->fine_scale;
+    int fine = (int)(t + (t < 0 ? -0.5f : 0.5f));
+    q->fine[i % 2 * stored + q->padding + i / 2] = (signed char)fine;
+    sum += fine;
+    for (unsigned x = 0; x < 16; x++) {
+      int16_t *entry = &q->tops[i / 4 * 16 + x];
+      *entry = (int16_t)((i % 4 == 0 ? 0 : *entry) + (x >> i % 4 & 1 ? 16 * fine : 0));
+    }
+  }
+  q->fine_offset = 31 * sum;
+}
+
+enum status codes_query_init(struct codes_query *q, const struct codes *c, const float *direction) {
+  const size_t tables = 32 * c->bytes, stored = (4 * c->bytes + 63) / 64 * 64;
+  const size_t bytes = tables + 2 * tables + 2 * stored + 8 * c->bytes * sizeof(float) + 63;
+  double norm = vector_norm(c->k, direction);
+  *q = (struct codes_query){.codes = c};
+  if (!(norm > 0)) return STATUS_NO_VARIANCE;
+  q->block = memory_array(c->mem, bytes, 1);
+  if (q->block == NULL) return STATUS_NOMEM;
+  q->tables = memory_align64(q->block);
+  q->tops = (void *)(q->tables + tables);
+  q->fine = (void *)(q->tops + tables);
+  q->padding = stored - 4 * c->bytes;
+  float *rotated = (void *)(q->fine + 2 * stored);
+  memset(rotated + c->k, 0, (8 * c->bytes - c->k) * sizeof *rotated);
+  vector_scale(c->k, direction, 1 / norm, rotated);
+  codes_rotate(c, rotated);
+  fill_tables(q, rotated);
+  fill_fine(q, rotated);
+  return STATUS_OK;
+}
+
+void codes_query_clear(struct codes_query *q) {
+  if (q->codes != NULL) q->codes->mem->release(q->block);
+  *q = (struct codes_query){0};
+}
+
+uint64_t codes_scan(const struct codes_query *q, const unsigned char *signs, float least) {
+  return simd->scan_codes(q->codes->bytes, q->tables, signs, q->scale, q->base, least);
+}
+
+/* What is added before a row's first byte, to make a multiple of 64, lies in the block, too, and counts 0 times. */
+float codes_estimate(const struct codes_query *q, const struct code_block *block, size_t place) {
+  const struct codes *c = q->codes;
+  const unsigned char *signs = signs_at(block, place);
+  const int16_t *table = q->tops;
+  float factor;
+  memcpy(&factor, factor_at(block->rest, place), sizeof factor);
+  int32_t sum = simd->dot_codes(4 * c->bytes + q->padding, rest_at(c, block, place) - q->padding, q->fine);
+  for (size_t j = 0; j < c->bytes; j++, signs += CODES_BLOCK, table += 32)
+    sum += table[*signs & 15] + table[16 + (*signs >> 4)];
+  /* 2 * (sum - 15.5 * sum of fine) is whole */
+  return (float)(2 * sum - q->fine_offset) * (0.5f * (q->fine_scale * factor));
+}
