@@ -3,9 +3,9 @@
 ** came, with what savepoints need.
 **
 ** SQLite opens a savepoint of its own for every statement that may fail halfway, so writing everything at each would
-** be writing row by row. A savepoint is a mark instead: how long the list was, and up to where the tables had it. Written on
-** (pending_applied), the list keeps what some mark still needs; rolled back to a mark - SQLite takes the tables back by
-** itself - the list is as it was there.
+** be writing row by row. A savepoint is a mark instead: how long the list was, and up to where the tables had it. When
+** the tables have all of it (pending_applied), the list keeps what some mark still needs; rolled back to a mark, it is
+** as it was there (the tables SQLite takes back by itself).
 */
 #ifndef WHITEN_INDEX_PENDING_H
 #define WHITEN_INDEX_PENDING_H
@@ -19,13 +19,13 @@ struct change {
   int is_put;
 };
 
-/* Of a savepoint: its number, and the list's count and applied as they were when it was opened. */
+/* Count and applied as they were when a savepoint was opened. */
 struct pending_mark {
-  int savepoint;
   size_t count, applied;
 };
 
-/* Zeroed = empty; owned: every pointer. Marks have rising numbers, and none counts more than the next or the list. */
+/* Zeroed = empty; owned: every pointer. marks[i] is savepoint i's, the innermost the last; none counts more than the
+** next or the list. */
 struct pending {
   const struct memory *mem;
   size_t count, applied, capacity; /* changes; of these, the tables have the first ones */
@@ -47,13 +47,18 @@ const struct change *pending_at(const struct pending *p, size_t index); /* of th
 /* The tables have them all now. */
 void pending_applied(struct pending *p);
 
-/* xSavepoint. Marks of its number or above are of savepoints that could not be opened, and go. STATUS_NOMEM, and all is
-** as before. */
+/*
+** xSavepoint, xRelease, xRollbackTo: savepoints are numbered from the outermost, 0, on.
+**
+** A savepoint that opens may have those below it that SQLite never told of, because they were opened before the table
+** was used: they get marks, too, for the list was empty then. Marks of its number or above are of savepoints that came
+** to nothing, and go. STATUS_NOMEM, and all is as before; SQLite then rolls back to the savepoint that has no mark,
+** which changes nothing.
+*/
 enum status pending_savepoint(struct pending *p, int savepoint);
-/* xRelease: of this savepoint and those inside it. */
+/* With those inside it. */
 void pending_release(struct pending *p, int savepoint);
-/* xRollbackTo: the savepoint stays open, those inside it are gone. If it was opened before the table was used, it has
-** no mark, for SQLite tells of the innermost one alone: the list is then as at the first mark inside it. */
+/* It stays open, those inside it are gone. */
 void pending_rollback_to(struct pending *p, int savepoint);
 /* xCommit, xRollback. */
 void pending_end(struct pending *p);
