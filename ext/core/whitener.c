@@ -92,26 +92,8 @@ void whitener_apply_rows(const struct whitener *w, size_t rows, const float *shi
   }
 }
 
-/* Of an output, lane l takes the products of columns l, l + 16 ...: so many stand side by side in every panel. */
-enum { PULL_LANES = 16 };
-
-static void add_lanes(float lane[PULL_LANES], const float *a, const float *b) {
-  for (int l = 0; l < PULL_LANES; l++) lane[l] += a[l] * b[l];
-}
-
 void whitener_pull(const struct whitener *w, const float *direction, float *out) {
-  size_t d = w->header.d, m = w->header.m, whole = m / PULL_LANES * PULL_LANES;
-  float last[PULL_LANES] = {0}; /* the kernel's last panel is filled up with zeros */
-  memcpy(last, direction + whole, (m - whole) * sizeof *last);
-  for (size_t i = 0; i < d; i++) {
-    float lane[PULL_LANES] = {0};
-    for (size_t j = 0; j < whole; j += PULL_LANES)
-      add_lanes(lane, w->kernel + simd_panel_index(d, m, i, j), direction + j);
-    if (whole < m) add_lanes(lane, w->kernel + simd_panel_index(d, m, i, whole), last);
-    for (int step = PULL_LANES / 2; step > 0; step /= 2)
-      for (int l = 0; l < step; l++) lane[l] += lane[l + step];
-    out[i] = lane[0];
-  }
+  simd->pull(w->header.d, w->header.m, w->kernel, direction, out);
 }
 
 enum status whitener_prepare_inverse(struct whitener *w) {

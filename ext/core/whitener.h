@@ -42,8 +42,8 @@ void whitener_shift(const struct whitener *w, const void *x, float *shifted);
 void whitener_apply_rows(const struct whitener *w, size_t rows, const float *shifted, float *y);
 
 /*
-** out (d) = kernel @ direction, of m elements: (x - mean) @ kernel . direction = (x - mean) . out, so that many rows can
-** be compared with one whitened vector by a product over d each. In float32, without a fused multiply-add.
+** out (d) = kernel @ direction, of m elements and zeros up to a multiple of 16: (x - mean) @ kernel . direction = (x - mean) . out, so that many rows can
+** be compared with one whitened vector by a product over d each. In float32.
 */
 void whitener_pull(const struct whitener *w, const float *direction, float *out);
 

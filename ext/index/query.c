@@ -3,6 +3,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "core/vector.h"
 #include "index/run.h"
@@ -28,16 +29,18 @@ static const double ROUNDING = 1e-5;
 
 static int begin(struct run *run) {
   size_t m = run->whitener->header.m, d = run->whitener->header.d;
-  run->memory = memory_array(&sqlite_memory, 2 * m + 2 * d, sizeof(float));
+  size_t padded = (m + 15) / 16 * 16;
+  run->memory = memory_array(&sqlite_memory, m + padded + d, sizeof(float));
   if (run->memory == NULL) return fail_nomem(run->call), run->call->failed;
-  run->query = run->memory;
-  run->direction = run->query + m;
-  run->pull = run->direction + m;
+  run->direction = run->memory;
+  run->query = run->direction + padded;
+  run->pull = run->query + m;
+  memset(run->direction, 0, padded * sizeof(float));
   return 0;
 }
 
 static void end(struct run *run) {
-  exact_clear(run);
+  compare_clear(run);
   sqlite3_free(run->memory);
 }
 
@@ -93,7 +96,7 @@ static double wanted(const struct run *run, const struct hunt *hunt) {
 /* Compares a fetched row if it may be a hit. */
 static int meet(struct run *run, struct hunt *hunt, const struct candidate *candidate, const void *x) {
   double low, high;
-  if (!score(run, x, candidate->norm, &low, &high)) return exact_add(run, candidate->rowid, x);
+  if (!score(run, x, candidate->norm, &low, &high)) return compare_add(run, candidate->rowid, x);
   double least = wanted(run, hunt);
   if (low <= topk_threshold(&hunt->scores)) hunt->misses++;
   if (high < least) return 0;
@@ -102,7 +105,7 @@ static int meet(struct run *run, struct hunt *hunt, const struct candidate *cand
       return fail_nomem(run->call), run->call->failed;
     topk_add(&hunt->scores, low, candidate->rowid);
   }
-  return exact_add(run, candidate->rowid, x);
+  return compare_add(run, candidate->rowid, x);
 }
 
 static int fetch_best(struct run *run, struct candidates *candidates, struct hunt *hunt) {
@@ -120,7 +123,7 @@ static int fetch_best(struct run *run, struct candidates *candidates, struct hun
     index_fetch_done(run->index, &v);
     if (run->call->failed) break;
   }
-  return run->call->failed ? run->call->failed : exact_flush(run);
+  return run->call->failed ? run->call->failed : compare_flush(run);
 }
 
 /* Whether rows that were left out because of stale codes may be better than what was found. */
@@ -139,7 +142,7 @@ static int search_once(struct run *run, const struct rowids *rowids, size_t rows
   run->topk->count = 0;
   if (candidates_find(run, rowids, *width, &candidates) == 0) {
     if (candidates.count > rows / 2 && k > rows / 8)
-      exact_scan(run, rowids);
+      compare_scan(run, rowids);
     else
       fetch_best(run, &candidates, &hunt);
   }
@@ -153,7 +156,7 @@ static int search_once(struct run *run, const struct rowids *rowids, size_t rows
 static int search_codes(struct run *run, const struct rowids *rowids, size_t rows) {
   size_t width = run->search->k;
   prepare_scores(run);
-  if (exact_begin(run, FETCHED_ROWS)) return run->call->failed;
+  if (compare_begin(run, FETCHED_ROWS)) return run->call->failed;
   while (width > 0)
     if (search_once(run, rowids, rows, &width)) break;
   return run->call->failed;
@@ -186,12 +189,12 @@ static void search_all(struct run *run) {
   struct rowids coded = rowids_part(asked, INT64_MIN, built);
   size_t rows = count_rows(&run->generation->dir, &coded);
   if (is_scanned_sooner(run, rows)) {
-    exact_scan(run, asked);
+    compare_scan(run, asked);
     return;
   }
   if (search_codes(run, &coded, rows) == 0 && built < asked->last) {
     struct rowids rest = rowids_part(asked, built + 1, INT64_MAX);
-    if (!rowids_are_none(&rest)) exact_scan(run, &rest);
+    if (!rowids_are_none(&rest)) compare_scan(run, &rest);
   }
 }
 

@@ -1,6 +1,6 @@
 /*
 ** What a search is while it runs, for the files that carry it out: query.c begins it, chooses the way and fetches,
-** candidates.c finds by codes what may be among the best, exact.c compares rows for good.
+** candidates.c finds by codes what may be among the best, compare.c compares rows for good.
 **
 ** Functions return 0 on success, else call->failed.
 */
@@ -9,15 +9,15 @@
 
 #include "index/query.h"
 
-enum { EXACT_ROWS = 64 };
+enum { COMPARE_ROWS = 64 };
 
 /* Rows that wait to be whitened together, which takes a tenth of the time of one by one. Zeroed = empty; owned:
 ** memory. */
-struct exact_block {
+struct waiting {
   size_t count, capacity;
-  int64_t rowids[EXACT_ROWS];
-  size_t bad[EXACT_ROWS]; /* first element that is not finite, or d */
-  float *shifted, *y;     /* capacity x d, which have lost the mean; capacity x m */
+  int64_t rowids[COMPARE_ROWS];
+  size_t bad[COMPARE_ROWS]; /* first element that is not finite, or d */
+  float *shifted, *y;       /* capacity x d, which have lost the mean; capacity x m */
   void *memory;
 };
 
@@ -29,25 +29,25 @@ struct run {
   const struct search *search;
   struct search_counts *counts;
   struct topk *topk;        /* of similarities to the bit */
-  float *query, *direction; /* whitened as whiten_apply does it; of norm 1: m elements each */
+  float *query, *direction; /* whitened as whiten_apply does it; of norm 1, padded: m elements each */
   double square;            /* of the query */
   float *pull;              /* d elements: what a row's score is computed with, */
   double offset, pull_norm; /* pull . mean; |pull| */
-  struct exact_block block;
+  struct waiting waiting;
   void *memory; /* owned: query, direction, pull */
 };
 
-/* ---- exact.c ---- */
+/* ---- compare.c ---- */
 
-/* Room for so many rows, up to EXACT_ROWS, if there is none. */
-int exact_begin(struct run *run, size_t capacity);
-void exact_clear(struct run *run);
+/* Room for so many rows, up to COMPARE_ROWS, if there is none. */
+int compare_begin(struct run *run, size_t capacity);
+void compare_clear(struct run *run);
 /* A row of the content: x has d unaligned elements, and is copied. */
-int exact_add(struct run *run, int64_t rowid, const void *x);
+int compare_add(struct run *run, int64_t rowid, const void *x);
 /* Compares those that wait. */
-int exact_flush(struct run *run);
+int compare_flush(struct run *run);
 /* Reads and compares all of the content's rows that are asked for. */
-int exact_scan(struct run *run, const struct rowids *rowids);
+int compare_scan(struct run *run, const struct rowids *rowids);
 
 /* ---- candidates.c ---- */
 

@@ -135,6 +135,19 @@ static void transform_block(size_t rows, size_t n, size_t m, const float *x, con
                       y + r * stride + first, stride);
 }
 
+static void pull(size_t n, size_t m, const float *panels, const float *v, float *out) {
+  for (size_t i = 0; i < n; i++) {
+    float lane[16] = {0};
+    for (size_t j = 0; j < m; j += 16) {
+      const float *row = panels + simd_panel_index(n, m, i, j);
+      for (size_t l = 0; l < 16; l++) lane[l] += row[l] * v[j + l];
+    }
+    for (size_t step = 8; step > 0; step /= 2)
+      for (size_t l = 0; l < step; l++) lane[l] += lane[l + step];
+    out[i] = lane[0];
+  }
+}
+
 #if defined(FP_FAST_FMA) || defined(__aarch64__) /* clang does not say so of ARM64 */
 #define CHAIN(a, b, sum) fma(a, b, sum)
 #else
@@ -190,11 +203,6 @@ static int32_t dot_codes(size_t n, const unsigned char *halves, const signed cha
   return sum;
 }
 
-const struct simd simd_portable = {"portable",   dot,
-                                   dot2,         l2sq,
-                                   l1,           is_finite,
-                                   add_weighted, add_exact,
-                                   shift,        widen,
-                                   transform,    transform_block,
-                                   scatter,      scatter_single,
-                                   scan_codes,   dot_codes};
+const struct simd simd_portable = {"portable",   dot,       dot2,           l2sq,       l1,        is_finite,
+                                   add_weighted, add_exact, shift,          widen,      transform, transform_block,
+                                   pull,         scatter,   scatter_single, scan_codes, dot_codes};

@@ -48,6 +48,9 @@ struct simd {
   /* The same for `rows` vectors at once, x row-major; row r of the result begins at y + r * stride. */
   void (*transform_block)(size_t rows, size_t n, size_t m, const float *x, const float *panels, float *y,
                           size_t stride);
+  /* out (n) = W (n x m) * v, v of m elements and zeros up to a multiple of 16: lane l of 16 takes the products of columns l,
+  ** l + 16 ... in turn, rounded, and lanes are folded like those of a dot product, in float32. */
+  void (*pull)(size_t n, size_t m, const float *panels, const float *v, float *out);
   /* sums (GROUP_ROWS x SCATTER_WIDTH, its rows `stride` apart) += A^T B + u v^T, where A and B are rows x SCATTER_WIDTH
   ** and of A the first GROUP_ROWS columns count: an element of the first product is one chain, the second is rounded,
   ** and their sum is added. */

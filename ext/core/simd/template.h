@@ -283,6 +283,31 @@ static void transform(size_t n, size_t m, const float *x, const float *panels, f
   }
 }
 
+/* A row of a panel that is so many units wide by the elements of v that it meets; products are rounded. */
+INLINE void pull_units(size_t units, const float *row, const float *v, floats lane[UNIT_REGISTERS]) {
+  UNROLL for (size_t c = 0; c < units * UNIT_REGISTERS; c++)
+      lane[c % UNIT_REGISTERS] += floats_at(row + c * FLOATS) * floats_at(v + c * FLOATS);
+}
+
+static void pull(size_t n, size_t m, const float *panels, const float *v, float *out) {
+  const size_t units = (m + UNIT - 1) / UNIT, whole = units / 3, narrow = units % 3;
+  for (size_t i = 0; i < n; i++) {
+    float sum[UNIT];
+    floats lane[UNIT_REGISTERS];
+    UNROLL for (size_t c = 0; c < UNIT_REGISTERS; c++) lane[c] = SPLAT(0.0f);
+    for (size_t p = 0; p < whole; p++)
+      pull_units(3, panels + (p * n + i) * PANEL_WIDTH, v + p * PANEL_WIDTH, lane);
+    const float *last = panels + whole * n * PANEL_WIDTH + i * narrow * UNIT;
+    if (narrow == 1) pull_units(1, last, v + whole * PANEL_WIDTH, lane);
+    if (narrow == 2) pull_units(2, last, v + whole * PANEL_WIDTH, lane);
+    UNROLL for (size_t c = 0; c < UNIT_REGISTERS; c++) put_floats(sum + c * FLOATS, lane[c]);
+    UNROLL for (size_t step = UNIT / 2; step > 0; step /= 2) {
+      UNROLL for (size_t l = 0; l < step; l++) sum[l] += sum[l + step];
+    }
+    out[i] = sum[0];
+  }
+}
+
 /* ---- Tiles ---- */
 
 enum { TILE_REGISTERS = 3 };
@@ -386,6 +411,7 @@ const struct simd PASTE(simd, VARIANT) = {
     .widen = widen,
     .transform = transform,
     .transform_block = transform_block,
+    .pull = pull,
     .scatter = scatter,
     .scatter_single = scatter_single,
     .scan_codes = scan_codes,

@@ -5,11 +5,11 @@
 #include "core/vector.h"
 #include "index/run.h"
 
-int exact_begin(struct run *run, size_t capacity) {
-  struct exact_block *block = &run->block;
+int compare_begin(struct run *run, size_t capacity) {
+  struct waiting *block = &run->waiting;
   size_t d = run->whitener->header.d, m = run->whitener->header.m;
   if (block->capacity >= capacity) return 0;
-  exact_clear(run);
+  compare_clear(run);
   block->memory = memory_array(&sqlite_memory, capacity * (d + m) + 16, sizeof(float));
   if (block->memory == NULL) return fail_nomem(run->call), run->call->failed;
   block->shifted = memory_align64(block->memory);
@@ -18,18 +18,18 @@ int exact_begin(struct run *run, size_t capacity) {
   return 0;
 }
 
-void exact_clear(struct run *run) {
-  sqlite3_free(run->block.memory);
-  run->block = (struct exact_block){0};
+void compare_clear(struct run *run) {
+  sqlite3_free(run->waiting.memory);
+  run->waiting = (struct waiting){0};
 }
 
-int exact_add(struct run *run, int64_t rowid, const void *x) {
-  struct exact_block *block = &run->block;
+int compare_add(struct run *run, int64_t rowid, const void *x) {
+  struct waiting *block = &run->waiting;
   size_t d = run->whitener->header.d;
   block->rowids[block->count] = rowid;
   block->bad[block->count] = vector_find_not_finite(d, x);
   whitener_shift(run->whitener, x, block->shifted + block->count * d);
-  return ++block->count == block->capacity ? exact_flush(run) : 0;
+  return ++block->count == block->capacity ? compare_flush(run) : 0;
 }
 
 static void add_hit(struct run *run, double similarity, int64_t rowid) {
@@ -43,7 +43,7 @@ static void add_hit(struct run *run, double similarity, int64_t rowid) {
 
 /* Errors are those of whiten_apply; a row without a direction has no similarity. */
 static void judge(struct run *run, size_t row) {
-  const struct exact_block *block = &run->block;
+  const struct waiting *block = &run->waiting;
   size_t d = run->whitener->header.d, m = run->whitener->header.m, bad = block->bad[row];
   const float *y = block->y + row * m;
   run->call->rowid = &block->rowids[row];
@@ -58,28 +58,28 @@ static void judge(struct run *run, size_t row) {
   run->call->rowid = NULL;
 }
 
-int exact_flush(struct run *run) {
-  struct exact_block *block = &run->block;
+int compare_flush(struct run *run) {
+  struct waiting *block = &run->waiting;
   if (block->count > 0) whitener_apply_rows(run->whitener, block->count, block->shifted, block->y);
   for (size_t row = 0; row < block->count && !run->call->failed; row++) judge(run, row);
   block->count = 0;
   return run->call->failed;
 }
 
-int exact_scan(struct run *run, const struct rowids *rowids) {
+int compare_scan(struct run *run, const struct rowids *rowids) {
   struct source *content = &run->index->content;
   struct call *call = run->call;
   size_t d = run->whitener->header.d;
   struct vector v;
-  if (exact_begin(run, EXACT_ROWS) || index_open_content(call, run->index)) return call->failed;
+  if (compare_begin(run, COMPARE_ROWS) || index_open_content(call, run->index)) return call->failed;
   if (source_start(call, content, rowids)) return call->failed;
   while (source_next(call, content, &d, &v)) {
     if (v.data == NULL) continue;
     run->counts->fetched++;
-    exact_add(run, content->rowid, v.data);
+    compare_add(run, content->rowid, v.data);
     vector_free(&v);
     if (call->failed) break;
   }
   if (call->failed) source_close(content); /* else its statement would go on reading */
-  return call->failed ? call->failed : exact_flush(run);
+  return call->failed ? call->failed : compare_flush(run);
 }
