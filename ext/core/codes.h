@@ -3,9 +3,11 @@
 ** of each component, then from all five.
 **
 ** A vector is divided by its norm, rotated, and quantised uniformly. The rotation is random, but always the same for
-** a k: four rounds of sign flips, a fast Hadamard transform of the largest power of two of components that there is (by
-** turns the first and the last ones) and, where k is no power of two, a Kac step: sums and differences of the two
-** halves. It makes the components of any unit vector look like k independent ones of variance 1 / k, which is what the
+** a k: four rounds of sign flips and a fast Hadamard transform of the largest power of two of components that there is,
+** by turns the first and the last ones; where k is no power of two, a Kac step after every second round: sums and
+** differences of components that are ceil(k / 2) apart. (After every round, what one transform has not reached is halved,
+** not dissolved, and unit vectors have 3.7 times the error at k = 4095; floor(k / 2) apart, the step takes back a stage
+** of the transform at k = 257.) It makes the components of any unit vector look like k independent ones of variance 1 / k, which is what the
 ** quantiser is made for and what makes the error of an estimate known. The estimator is RaBitQ's (Gao & Long 2024,
 ** arXiv:2405.12497; Gao et al. 2024, arXiv:2409.09913): <c, q> / <c, o> for the code c of the unit vector o; its error
 ** is random with standard deviation sqrt((1 / r^2 - 1) / (k - 1)) times sqrt(1 - cosine^2), r = <c, o> / |c|.

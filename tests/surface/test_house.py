@@ -38,7 +38,7 @@ SUBJECTS = {
         "scatter", "spectrum", "kernel", "solve", "model", "whitener", "align", "codes", "chunk", "topk", "join", "pairs", "products",
         "space", "correlation", "tune", "simd",
     },
-    "ext/core/simd": {"simd", "template", "codes", "variants", "portable", "avx2", "avx512", "neon"},
+    "ext/core/simd": {"simd", "template", "matrix", "codes", "variants", "portable", "avx2", "avx512", "neon"},
     "ext/host": {"sqlite", "memory", "function", "connection", "call", "value", "source", "rowids", "table", "plan"},
     "ext/functions": {
         "embedding", "similarity", "pool", "moments", "fit", "options", "model", "align", "rows", "npy", "batch", "spectrum", "topk", "join",

@@ -79,3 +79,50 @@ static int32_t dot_codes(size_t n, const unsigned char *halves, const signed cha
   UNROLL for (size_t i = 0; i < FLOATS; i++) sum += lane[i];
   return sum;
 }
+
+/* The signs of floats whose index has bit 0, 1, 2 or 3 set: in memory, for gcc 12 would make them of scalars each time. */
+#define S 0x80000000u
+static _Alignas(64) const uint32_t SIGNS[4][16] = {
+    {0, S, 0, S, 0, S, 0, S, 0, S, 0, S, 0, S, 0, S},
+    {0, 0, S, S, 0, 0, S, S, 0, 0, S, S, 0, 0, S, S},
+    {0, 0, 0, 0, S, S, S, S, 0, 0, 0, 0, S, S, S, S},
+    {0, 0, 0, 0, 0, 0, 0, 0, S, S, S, S, S, S, S, S},
+};
+#undef S
+
+/* The stages within a register: of two floats that differ in a bit of their index, the one with it is subtracted. */
+INLINE floats hadamard_register(floats v) {
+  UNROLL for (size_t bit = 4; bit-- > 0;) {
+    if (1 << bit < FLOATS) v = SWAP(v, 1 << bit) + (floats)((words)v ^ (words)floats_at(SIGNS[bit]));
+  }
+  return v;
+}
+
+/* Two stages at once. */
+INLINE void hadamard_registers(float *x, size_t half) {
+  floats a = floats_at(x), b = floats_at(x + half), c = floats_at(x + 2 * half), d = floats_at(x + 3 * half);
+  floats a_c = a + c, b_d = b + d;
+  c = a - c;
+  d = b - d;
+  put_floats(x, a_c + b_d);
+  put_floats(x + half, a_c - b_d);
+  put_floats(x + 2 * half, c + d);
+  put_floats(x + 3 * half, c - d);
+}
+
+static void hadamard(size_t n, float *x) {
+  size_t apart = n / 2;
+  if (n < FLOATS) {
+    simd_portable.hadamard(n, x);
+    return;
+  }
+  for (; apart >= 2 * FLOATS; apart /= 4)
+    for (size_t first = 0; first < n; first += 2 * apart)
+      for (size_t i = 0; i < apart / 2; i += FLOATS) hadamard_registers(x + first + i, apart / 2);
+  for (size_t i = 0; apart == FLOATS && i < n; i += 2 * FLOATS) {
+    floats a = floats_at(x + i), b = floats_at(x + i + FLOATS);
+    put_floats(x + i, a + b);
+    put_floats(x + i + FLOATS, a - b);
+  }
+  for (size_t i = 0; i < n; i += FLOATS) put_floats(x + i, hadamard_register(floats_at(x + i)));
+}

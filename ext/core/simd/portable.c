@@ -203,6 +203,16 @@ static int32_t dot_codes(size_t n, const unsigned char *halves, const signed cha
   return sum;
 }
 
+static void hadamard(size_t n, float *x) {
+  for (size_t apart = n / 2; apart > 0; apart /= 2)
+    for (size_t first = 0; first < n; first += 2 * apart)
+      for (size_t i = first; i < first + apart; i++) {
+        float a = x[i], b = x[i + apart];
+        x[i] = a + b;
+        x[i + apart] = a - b;
+      }
+}
+
 const struct simd simd_portable = {"portable",   dot,       dot2,           l2sq,       l1,        is_finite,
                                    add_weighted, add_exact, shift,          widen,      transform, transform_block,
-                                   pull,         scatter,   scatter_single, scan_codes, dot_codes};
+                                   pull,         scatter,   scatter_single, scan_codes, dot_codes, hadamard};

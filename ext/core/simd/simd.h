@@ -66,6 +66,8 @@ struct simd {
                          float least);
   /* Of n bytes, n a multiple of 64 below 2^14: the sum of lower half * weights_i + upper half * weights_(n + i). */
   int32_t (*dot_codes)(size_t n, const unsigned char *halves, const signed char *weights);
+  /* Of the n elements, n a power of two, sums and differences of those n / 2 apart, then n / 4 ... then 1; unscaled. */
+  void (*hadamard)(size_t n, float *x);
 };
 
 /* Rows that a scan of codes takes. */
