@@ -35,8 +35,12 @@ static int64_t rowid_at(const struct chunk *c, size_t place) {
 }
 
 size_t chunk_find(const struct chunk *c, int64_t rowid) {
-  for (size_t place = 0; place < c->count; place++)
-    if (rowid_at(c, place) == rowid) return place;
+  const unsigned char *rest = c->rest;
+  for (size_t first = 0; first < c->count; first += CODES_BLOCK, rest += c->codes->rest_bytes) {
+    size_t rows = c->count - first < CODES_BLOCK ? c->count - first : CODES_BLOCK;
+    for (size_t i = 0; i < rows; i++)
+      if (codes_rowid(rest, i) == rowid) return first + i;
+  }
   return SIZE_MAX;
 }
 
@@ -65,18 +69,23 @@ void chunk_put(struct chunk *c, const struct code *row) {
   put_at(c, place != SIZE_MAX ? place : c->count++, row);
 }
 
-int chunk_remove(struct chunk *c, int64_t rowid) {
-  size_t place = chunk_find(c, rowid), last = c->count - 1, block = last / CODES_BLOCK;
-  if (place == SIZE_MAX) return 0;
+static void remove_at(struct chunk *c, size_t place) {
+  size_t last = c->count - 1, block = last / CODES_BLOCK;
+  struct code_block parts = chunk_block(c, block);
   if (place != last) {
     get_at(c, last, c->spare);
     put_at(c, place, c->spare);
   }
-  struct code_block parts = chunk_block(c, block);
   codes_erase(c->codes, &parts, last % CODES_BLOCK);
   c->dirty |= UINT32_C(1) << block;
   if (last % CODES_BLOCK == 0) c->dirty &= ~(UINT32_C(1) << block); /* the block is no more */
   c->count = last;
+}
+
+int chunk_remove(struct chunk *c, int64_t rowid) {
+  size_t place = chunk_find(c, rowid);
+  if (place == SIZE_MAX) return 0;
+  remove_at(c, place);
   return 1;
 }
 
@@ -87,13 +96,14 @@ static int by_value(const void *a, const void *b) {
 
 void chunk_split(struct chunk *c, struct chunk *upper) {
   int64_t rowids[CHUNK_ROWS];
-  size_t count = c->count;
-  for (size_t place = 0; place < count; place++) rowids[place] = rowid_at(c, place);
-  qsort(rowids, count, sizeof *rowids, by_value);
-  for (size_t i = (count + 1) / 2; i < count; i++) {
-    get_at(c, chunk_find(c, rowids[i]), upper->spare);
+  for (size_t place = 0; place < c->count; place++) rowids[place] = rowid_at(c, place);
+  qsort(rowids, c->count, sizeof *rowids, by_value);
+  int64_t first = rowids[(c->count + 1) / 2];
+  for (size_t place = c->count; place-- > 0;) { /* what moves to a place that was looked at stays */
+    if (rowid_at(c, place) < first) continue;
+    get_at(c, place, upper->spare);
     put_at(upper, upper->count++, upper->spare);
-    chunk_remove(c, rowids[i]);
+    remove_at(c, place);
   }
 }
 

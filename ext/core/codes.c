@@ -231,12 +231,6 @@ void codes_erase(const struct codes *c, const struct code_block *block, size_t p
   memset(rest_at(c, block, place), 0, 4 * c->bytes);
 }
 
-int64_t codes_rowid(const unsigned char *rest, size_t place) {
-  int64_t rowid;
-  memcpy(&rowid, rest + place * sizeof rowid, sizeof rowid);
-  return rowid;
-}
-
 float codes_norm(const unsigned char *rest, size_t place) {
   float norm;
   memcpy(&norm, rest + CODES_BLOCK * (sizeof(int64_t) + sizeof norm) + place * sizeof norm, sizeof norm);

@@ -32,6 +32,8 @@
 #ifndef WHITEN_CORE_CODES_H
 #define WHITEN_CORE_CODES_H
 
+#include <string.h>
+
 #include "core/base.h"
 
 enum { CODES_BLOCK = 64 };
@@ -73,7 +75,11 @@ struct code_block {
 void codes_put(const struct codes *c, const struct code_block *block, size_t place, const struct code *row);
 void codes_get(const struct codes *c, const struct code_block *block, size_t place, struct code *row);
 void codes_erase(const struct codes *c, const struct code_block *block, size_t place);
-int64_t codes_rowid(const unsigned char *rest, size_t place);
+static inline int64_t codes_rowid(const unsigned char *rest, size_t place) {
+  int64_t rowid;
+  memcpy(&rowid, rest + place * sizeof rowid, sizeof rowid);
+  return rowid;
+}
 float codes_norm(const unsigned char *rest, size_t place);
 
 /* A query made ready. Owned: block. */

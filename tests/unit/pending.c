@@ -122,6 +122,8 @@ static void begin_within(struct model *m, int savepoints) {
 /* What is kept is what is to be written, or what some mark needs. */
 static void check_kept(const struct pending *p) {
   assert_true(p->applied <= p->count);
+  for (size_t m = 0; m < p->mark_count; m++)
+    assert_true(p->marks[m].count <= (m + 1 < p->mark_count ? p->marks[m + 1].count : p->count));
   for (size_t i = 0; i < p->count; i++) {
     int is_needed = i >= p->applied;
     for (size_t m = 0; m < p->mark_count; m++) is_needed |= i >= p->marks[m].applied && i < p->marks[m].count;
