@@ -129,9 +129,11 @@ static void grow(void) {
   if (old != first_buckets) sqlite_memory.release(old);
 }
 
-/* The first table again. */
+/* The first table again, emptied of what stood there when a larger one took its place. */
 static void shrink(void) {
-  if (cache.buckets != first_buckets) sqlite_memory.release(cache.buckets);
+  if (cache.buckets == first_buckets) return;
+  sqlite_memory.release(cache.buckets);
+  memset(first_buckets, 0, sizeof first_buckets);
   cache.buckets = first_buckets;
   cache.bits = FIRST_BITS;
 }
