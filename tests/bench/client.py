@@ -108,11 +108,14 @@ class Connection:
         """The handle of a prepared statement; values (bytes or str) are bound and kept."""
         statement = ctypes.c_void_p()
         self._check(self.c.sqlite3_prepare_v2(self.db, sql.encode(), -1, ctypes.byref(statement), None))
+        self.bind(statement, values)
+        return statement
+
+    def bind(self, statement, values):
         for index, value in enumerate(values, 1):
             bind = self.c.sqlite3_bind_text if isinstance(value, str) else self.c.sqlite3_bind_blob
             data = value.encode() if isinstance(value, str) else value
             self._check(bind(statement, index, data, len(data), ctypes.c_void_p(-1)))
-        return statement
 
     def run(self, statement):
         """Seconds and rows of one run of a statement, every byte of its result read."""

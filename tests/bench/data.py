@@ -16,7 +16,7 @@ QUERIES = 1_000
 TOKENS_PER_TEXT = 20
 
 
-def _numpy():
+def numpy_module():
     try:
         import numpy
     except ImportError:
@@ -28,7 +28,7 @@ class Source:
     """Chunks of rows of one distribution, in sequence."""
 
     def __init__(self, dim):
-        np = self.np = _numpy()
+        np = self.np = numpy_module()
         self.rng = np.random.default_rng([20210329, dim])
         sd = np.arange(1, dim + 1) ** -0.7
         axes = np.linalg.qr(self.rng.standard_normal((dim, dim)))[0]
@@ -38,16 +38,19 @@ class Source:
             np.float32
         )
 
+    def draw(self, rows):
+        """Independent elements of variance 1."""
+        return self.rng.standard_normal((rows, len(self.mean)), dtype=self.np.float32)
+
     def take(self, rows):
-        z = self.rng.standard_normal((rows, len(self.mean)), dtype=self.np.float32)
-        return z @ self.mix + self.mean
+        return self.draw(rows) @ self.mix + self.mean
 
     def chunks(self, rows):
         for first in range(0, rows, CHUNK):
             yield first, self.take(min(CHUNK, rows - first))
 
 
-def _database(name, fill):
+def database(name, fill, page_size=4096):
     """The path of a database, which fill(connection) makes if it is not there."""
     path = BUILD / f"{name}.db"
     if path.exists():
@@ -57,6 +60,7 @@ def _database(name, fill):
     temporary = path.with_suffix(".partial")
     temporary.unlink(missing_ok=True)
     connection = sqlite3.connect(temporary, isolation_level=None)
+    connection.execute(f"PRAGMA page_size = {page_size}")
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("BEGIN")
@@ -81,7 +85,7 @@ def vectors(rows, dim):
         connection.execute("CREATE TABLE q(id INTEGER PRIMARY KEY, v BLOB)")
         connection.executemany("INSERT INTO q(v) VALUES (?)", ((row.tobytes(),) for row in queries))
 
-    return _database(f"vectors_{rows}x{dim}", fill)
+    return database(f"vectors_{rows}x{dim}", fill)
 
 
 def tokens(rows, dim):
@@ -97,7 +101,7 @@ def tokens(rows, dim):
             values = ((text + 1, position + 1, blob) for (text, position), blob in numbered)
             connection.executemany("INSERT INTO tokens VALUES (?, ?, ?)", values)
 
-    return _database(f"tokens_{rows}x{dim}", fill)
+    return database(f"tokens_{rows}x{dim}", fill)
 
 
 def texts(rows, dim):
@@ -110,4 +114,4 @@ def texts(rows, dim):
             values = ((json.dumps(row), "[" + ",".join(f"{e:.9g}" for e in row) + "]") for row in x.tolist())
             connection.executemany("INSERT INTO t(long, short) VALUES (?, ?)", values)
 
-    return _database(f"texts_{rows}x{dim}", fill)
+    return database(f"texts_{rows}x{dim}", fill)

@@ -127,15 +127,16 @@ def time_text(seconds):
 
 class Bar:
     """What a row must reach. `at least` is in times faster (peer / ours), `at most` in times the peer (ours /
-    peer), `below` is a bound on ours alone."""
+    peer), `below` (in MB), `up to` (in seconds) and `from` are bounds on ours alone."""
 
     def __init__(self, kind, value):
         self.kind, self.value = kind, value
 
     def __str__(self):
-        return {"at least": ">= {}", "at most": "<= {}", "below": "<= {} MB", "within": "1 +- {}"}[
-            self.kind
-        ].format(self.value)
+        if self.kind == "up to":
+            return f"<= {time_text(self.value)}"
+        forms = {"at least": ">= {}", "at most": "<= {}", "below": "<= {} MB", "within": "1 +- {}", "from": ">= {:,}"}
+        return forms[self.kind].format(self.value)
 
     def ratios(self, ours, theirs):
         if self.kind in ("at most", "within"):
@@ -149,6 +150,8 @@ class Bar:
             return ratio <= self.value
         if self.kind == "within":
             return abs(ratio - 1) <= self.value
+        if self.kind == "from":
+            return ours >= self.value
         return ours <= self.value
 
 
@@ -166,6 +169,14 @@ def below(value):
 
 def within(value):
     return Bar("within", value)
+
+
+def up_to(seconds):
+    return Bar("up to", seconds)
+
+
+def no_less(value):
+    return Bar("from", value)
 
 
 class Table:
@@ -200,11 +211,7 @@ class Table:
             return
         ratios = (bar or at_least(0)).ratios(ours, theirs)
         ratio, mine = statistics.median(ratios), statistics.median(ours)
-        verdict = ""
-        if bar is not None:
-            verdict = "ok" if bar.is_reached(mine, ratio) else "MISSED"
-            self.reached += verdict == "ok"
-            self.missed += verdict == "MISSED"
+        verdict = self._verdict(bar, mine, ratio)
         figures = f"{_digits(ratio)} ({_digits(min(ratios))} - {_digits(max(ratios))})"
         self._print(
             [
@@ -217,6 +224,23 @@ class Table:
                 limits,
             ]
         )
+
+    def figure(self, case, ours, bar=None, limits="", text=time_text):
+        """A figure that has no peer; a text says why there is none."""
+        if isinstance(ours, str):
+            self.skipped += 1
+            self._print([case, "-", "", "-", str(bar or ""), "skip", ours])
+            return
+        mine = statistics.median(ours)
+        self._print([case, text(mine), "", "-", str(bar or ""), self._verdict(bar, mine), limits])
+
+    def _verdict(self, bar, ours, ratio=0):
+        if bar is None:
+            return ""
+        verdict = "ok" if bar.is_reached(ours, ratio) else "MISSED"
+        self.reached += verdict == "ok"
+        self.missed += verdict == "MISSED"
+        return verdict
 
     def failure(self, case, error):
         self.failed += 1

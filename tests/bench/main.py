@@ -11,6 +11,7 @@ import sys
 
 import case_fit
 import case_growth
+import case_index
 import case_json
 import case_pool
 import case_search
@@ -19,7 +20,7 @@ import client
 from harness import Failed, Side, Table, compare
 
 CASES = {}
-for module in (case_search, case_fit, case_transform, case_pool, case_json, case_growth):
+for module in (case_search, case_fit, case_transform, case_pool, case_json, case_growth, case_index):
     CASES.update(module.CASES)
 
 

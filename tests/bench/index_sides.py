@@ -1,0 +1,175 @@
+"""The sides of case_index that are SQLite: searches through a prepared statement, each query timed by itself; the first
+query of a process; builds and inserts.
+
+`space` names the database that has the true answers (index_data.py). Where a statement has {n}, that is the number of
+candidates that a peer re-scores: the smallest of a ladder whose recall reaches the target, or the largest.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+import statistics
+
+import client
+from index_data import QUERIES, Truth
+from sides import clock, connect, explain
+
+LADDER = (10, 20, 40, 80, 160, 320, 640, 1280, 2560, 4096)
+TUNING = 50  # queries
+
+
+def readings(times, **more):
+    return {"seconds": statistics.median(times), "p95": statistics.quantiles(times, n=20)[-1], **more}
+
+
+def _python(database, extension, setup):
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.enable_load_extension(True)
+    connection.load_extension(str(client.extension(extension)))
+    for sql in setup:
+        connection.execute(sql).fetchall()
+    return connection
+
+
+def tuned(search, truth, k, target, ladder):
+    """The first of the ladder's numbers that reaches the target, and its recall: search(n, i) gives ids."""
+    for n in ladder:
+        found = [truth.recall(i, search(n, i), k) for i in range(TUNING)]
+        if sum(found) / len(found) >= target:
+            break
+    return n
+
+
+def _recall(connection, sql, values, truth, k):
+    found = [[row[0] for row in connection.execute(sql, value)] for value in values]
+    return sum(truth.recall(i, ids, k) for i, ids in enumerate(found)) / len(values)
+
+
+def searches(database, sql, space, **more):
+    """The statement for each of `count` queries: median and 95th percentile of their seconds, recall at k."""
+    form = {"queries": space, "bind": "SELECT v FROM q ORDER BY id", "count": QUERIES, "extension": "whiten", "setup": ()}
+    form |= {"share": 1, "k": 10, "target": 0.99, **more}
+    source = sqlite3.connect(form["queries"])
+    values = source.execute(form["bind"]).fetchall()[: form["count"]]
+    truth, n = Truth(space, form["share"]), 0
+    try:
+        python = _python(database, form["extension"], form["setup"])
+        if "{n}" in sql:
+            run = lambda n, i: [row[0] for row in python.execute(sql.format(n=n), values[i])]
+            n = tuned(run, truth, form["k"], form["target"], LADDER)
+            sql = sql.format(n=n)
+        recall = _recall(python, sql, values, truth, form["k"])
+        python.close()
+        connection = client.Connection(database, [form["extension"]], form["setup"])
+        statement = connection.prepare(sql, values[0])
+    except (sqlite3.OperationalError, RuntimeError) as error:
+        explain(error)
+
+    def measure():
+        times = []
+        for value in values:
+            connection.bind(statement, value)
+            times.append(connection.run(statement)[0])
+        return readings(times, recall=recall, n=n)
+
+    return measure
+
+
+def first(database, sql, space, setup=()):
+    """The first query of a process: from the statement's text to its last row."""
+    values = sqlite3.connect(space).execute("SELECT v FROM q ORDER BY id").fetchall()
+
+    def child(value):
+        connection = client.Connection(database, ["whiten"], setup)
+        start = clock()
+        connection.run(connection.prepare(sql, value))
+        return clock() - start
+
+    def measure():
+        value = values.pop(0)
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.write(writer, json.dumps(child(value)).encode())
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as answer:
+            text = answer.read()
+        os.waitpid(pid, 0)
+        return {"seconds": json.loads(text)}
+
+    return measure
+
+
+def _copy(database, name):
+    """A connection to a copy that has no index."""
+    path = client.BUILD / f"out_{name}.db"
+    shutil.copyfile(database, path)
+    connection = connect(path)
+    connection.execute("PRAGMA synchronous = OFF")
+    sql = "SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE % USING whiten_index%'"
+    for (table,) in connection.execute(sql).fetchall():
+        connection.execute(f"DROP TABLE {table}")
+    return connection
+
+
+def _create(connection, model):
+    try:
+        connection.execute(f"CREATE VIRTUAL TABLE s USING whiten_index(content = t, column = v, model = '{model}')")
+    except sqlite3.OperationalError as error:
+        explain(error)
+
+
+def index(database, model):
+    """Makes the index of a set anew, by the build under test; its name."""
+    connection = connect(database)
+    name = f"s_{model}"
+    connection.execute(f"DROP TABLE IF EXISTS {name}")
+    try:
+        connection.execute(
+            f"CREATE VIRTUAL TABLE {name} USING whiten_index(content = t, column = v, model = '{model}')"
+        )
+    except sqlite3.OperationalError as error:
+        explain(error)
+    connection.close()
+    return name
+
+
+def build(database, model, name):
+    """CREATE VIRTUAL TABLE with a model given: seconds, rows a second, bytes a row in the file."""
+    connection = _copy(database, name)
+    ((rows,),) = connection.execute("SELECT count(*) FROM t")
+    pages = "SELECT sum(pgsize) FROM dbstat WHERE aggregate AND name IN ({})"
+
+    def measure():
+        connection.execute("DROP TABLE IF EXISTS s")
+        start = clock()
+        _create(connection, model)
+        seconds = clock() - start
+        ((codes,),) = connection.execute(pages.format("'s_dir', 's_signs', 's_rest'"))
+        return {"seconds": seconds, "rate": rows / seconds, "bytes": codes / rows}
+
+    return measure
+
+
+def inserts(database, model, name, count=1000):
+    """Single inserts in one transaction, with an index on the table or, where model is None, without."""
+    connection = _copy(database, name)
+    if model:
+        _create(connection, model)
+    values = connection.execute("SELECT v FROM q").fetchall()
+    values = (values * (count // len(values) + 1))[:count]
+    ((last,),) = connection.execute("SELECT max(id) FROM t")
+
+    def measure():
+        start = clock()
+        connection.execute("BEGIN")
+        for value in values:
+            connection.execute("INSERT INTO t(v) VALUES (?)", value)
+        connection.execute("COMMIT")
+        seconds = clock() - start
+        connection.execute("DELETE FROM t WHERE id > ?", (last,))
+        return {"seconds": seconds / count}
+
+    return measure
