@@ -100,7 +100,7 @@ def clustered(options, table):
     case = f"{options.rows:,} in clusters, d = 768"
     if index := _clustered(options, table, case):
         _search(options, table, case, index, 0.5e-3)
-        _against(options, table, case, index, [*PEERS, *MEMORY], 5, 50)
+        _against(options, table, case, index, [*PEERS, "numpy"], 5, 50)
 
 
 def million(options, table):

@@ -3,6 +3,7 @@ of their own (or in memory). Where a peer compares rounded vectors, its best are
 that its recall can be that of ours."""
 
 import json
+import os
 import pathlib
 import sqlite3
 
@@ -52,6 +53,7 @@ def vec(white, space, form, **more):
     column, value, sql = VEC_FORMS[form]
     name = f"vec_{form}"
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (f"q_{form}",)).fetchall():
+        q = matrix(white, dim, "SELECT v FROM q ORDER BY id")
         connection.execute("BEGIN")
         connection.execute(f"CREATE VIRTUAL TABLE {name} USING vec0({column.format(k=dim, bits=(dim + 7) // 8 * 8)})")
         cursor = connection.execute("SELECT id, v FROM t ORDER BY id")
@@ -60,7 +62,6 @@ def vec(white, space, form, **more):
             values = ((row[0], blob) for row, blob in zip(rows, _rounded(np, y, form)))
             connection.executemany(f"INSERT INTO {name}(rowid, v) VALUES (?, {value})", values)
         connection.execute(f"CREATE TABLE q_{form}(id INTEGER PRIMARY KEY, v BLOB)")
-        q = matrix(white, dim, "SELECT v FROM q ORDER BY id")
         connection.executemany(f"INSERT INTO q_{form}(v) VALUES (?)", ((b,) for b in _rounded(np, q, form)))
         connection.execute("COMMIT")
     connection.close()
@@ -109,6 +110,7 @@ def _graph(faiss, white, x):
     if not noted.exists():
         index = faiss.IndexHNSWFlat(x.shape[1], NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = CONSTRUCTION
+        faiss.omp_set_num_threads(os.cpu_count())
         start = clock()
         index.add(x)
         seconds = clock() - start
@@ -118,7 +120,7 @@ def _graph(faiss, white, x):
 
 
 def hnsw(white, space, dim, target=0.99):
-    """faiss's HNSW in memory, on one thread, with the least effort that reaches the target."""
+    """faiss's HNSW in memory, built on all cores, searched on one, with the least effort that reaches the target."""
     faiss = _import("faiss")
     x, q = matrix(white, dim, "SELECT v FROM t ORDER BY id"), matrix(white, dim, "SELECT v FROM q ORDER BY id")
     index, seconds = _graph(faiss, white, x)

@@ -14,7 +14,7 @@ import pytest
 from conftest import PATIENCE, ROOT, SHELL, WHITEN_SO
 from test_scripts import base, command, done, draw, fill, parameter, run  # noqa: F401
 
-SCRIPTS = ("fit", "apply", "export_npy", "evaluate", "evaluate_retrieval")
+SCRIPTS = ("fit", "apply", "export_npy", "evaluate", "evaluate_retrieval", "index")
 DEFINITION = "(name TEXT PRIMARY KEY, model BLOB)"
 
 
@@ -231,7 +231,7 @@ def header(script):
 def test_the_commands_in_the_headers(base, ready, name):
     """As they stand, and with a name that the shell would compute: every text is quoted, every lock waited for."""
     env = installed(ready)
-    for script in ("fit", "apply", "export_npy", "evaluate", "evaluate_retrieval"):
+    for script in SCRIPTS:
         text = header(script)
         assert '".timeout 60000"' in text
         text = text.replace("docs256", name.replace("'", "''")).replace("@k 256", "@k 2")

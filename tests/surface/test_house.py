@@ -29,7 +29,7 @@ ROOMS = {
     ".ci": ({"run"}, set()),
     "ext": ({"README.md", "init.c", "whiten.h", "functions", "index", "host", "core"}, {"packages"}),
     "tests": (TESTS, {"packages", "cluster"}),
-    "examples": ({"README.md", "demo", "c", "python", "node"}, {"app", "cluster"}),
+    "examples": ({"README.md", "demo", "c", "python", "node", "app"}, {"cluster"}),
 }
 # Subjects: file names without .c and .h.
 SUBJECTS = {
