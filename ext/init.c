@@ -89,6 +89,10 @@ static int register_all(sqlite3 *db, struct connection *connection, const char *
     *name = TABLES[t]->name;
     rc = table_register(db, TABLES[t], connection);
   }
+  if (rc == SQLITE_OK) {
+    *name = "whiten_index";
+    rc = index_register(db, connection);
+  }
   return rc == SQLITE_OK ? register_functions(db, config_functions, connection, name) : rc;
 }
 

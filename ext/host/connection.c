@@ -1,6 +1,8 @@
 /* See connection.h. A connection is used by one thread at a time, so the counts need no lock. */
 #include "host/connection.h"
 
+#include <string.h>
+
 static const char POINTER_TYPE[] = "whiten_model";
 static const char EXPECTED[] = "a model BLOB or a whiten_model() handle";
 
@@ -109,6 +111,20 @@ struct shared_model *model_argument(struct call *call, sqlite3_value *value) {
 
 int is_model_handle(sqlite3_value *value) {
   return sqlite3_value_pointer(value, POINTER_TYPE) != NULL;
+}
+
+int value_is_same(sqlite3_value *copy, sqlite3_value *value) {
+  if (copy == NULL || value == NULL) return copy == value;
+  int type = sqlite3_value_type(value);
+  if (type != sqlite3_value_type(copy)) return 0;
+  if (type == SQLITE_NULL) return !is_model_handle(value);
+  if (type == SQLITE_INTEGER) return sqlite3_value_int64(copy) == sqlite3_value_int64(value);
+  if (type == SQLITE_FLOAT) return sqlite3_value_double(copy) == sqlite3_value_double(value);
+  const void *a = type == SQLITE_TEXT ? (const void *)sqlite3_value_text(copy) : sqlite3_value_blob(copy);
+  const void *b = type == SQLITE_TEXT ? (const void *)sqlite3_value_text(value) : sqlite3_value_blob(value);
+  int bytes = sqlite3_value_bytes(value);
+  return sqlite3_value_bytes(copy) == bytes &&
+         (bytes == 0 || (a != NULL && b != NULL && memcmp(a, b, (size_t)bytes) == 0));
 }
 
 void result_model(struct call *call, struct shared_model *model) {

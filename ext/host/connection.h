@@ -31,6 +31,7 @@ struct connection {
   int cores;      /* that a fit or a table-valued function may use: whiten_config('threads') */
   int most_cores; /* what WHITEN_THREADS and the machine allow, and the default */
   int depth;      /* of tables read within each other */
+  struct index *indexes; /* that are open: see index/index.h */
 };
 
 struct connection *connection_create(void);
@@ -48,6 +49,9 @@ struct shared_model *model_of_blob(struct call *call, const void *blob, size_t b
 
 /* Whether a value is a handle, whose model was checked when it was made. */
 int is_model_handle(sqlite3_value *value);
+
+/* Whether a value is the one that was copied; NULL is no value at all. Of a handle there is no copy. */
+int value_is_same(sqlite3_value *copy, sqlite3_value *value);
 
 /* Returns the model as a handle; takes a reference of its own. */
 void result_model(struct call *call, struct shared_model *model);

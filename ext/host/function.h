@@ -43,5 +43,7 @@ extern const struct function embedding_functions[], similarity_functions[], pool
 struct table_function;
 extern const struct table_function whiten_spectrum_table, whiten_rows_table, embedding_rows_table,
     cosine_topk_table, cosine_join_table, cosine_pairs_table;
+/* The virtual table whiten_index; SQLite's return code. */
+int index_register(sqlite3 *db, struct connection *connection);
 
 #endif

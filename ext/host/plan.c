@@ -88,13 +88,22 @@ static void pass(struct table_plan *plan, int place, const char *text) {
   sqlite3_str_appendf(plan->text, "%s%s", plan->passed > 1 ? ", " : "", text);
 }
 
+/* Which argument a constraint gives; -1 if none. */
+static int argument_of(const struct table_function *function, const struct sqlite3_index_constraint *c) {
+  int argument = c->iColumn - function->column_count, count = 0;
+  int matches = c->op == SQLITE_INDEX_CONSTRAINT_MATCH && function->match_column > 0;
+  if (matches && (argument == 0 || c->iColumn == function->match_column)) return 0;
+  while (function->arguments[count] != NULL) count++;
+  return argument >= 0 && argument < count && c->op == SQLITE_INDEX_CONSTRAINT_EQ ? argument : -1;
+}
+
 /* Of two constraints for one argument the first is taken; SQLite checks the other. */
 static void find_arguments(struct table_plan *plan) {
   memset(plan->places, -1, sizeof plan->places);
   while (plan->function->arguments[plan->count] != NULL) plan->count++;
   for (int i = 0; i < plan->info->nConstraint; i++) {
-    int argument = plan->info->aConstraint[i].iColumn - plan->function->column_count;
-    if (argument < 0 || plan->info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+    int argument = argument_of(plan->function, &plan->info->aConstraint[i]);
+    if (argument < 0) continue;
     if (!plan->info->aConstraint[i].usable)
       plan->waits |= 1u << argument;
     else if (plan->places[argument] < 0)

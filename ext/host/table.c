@@ -114,26 +114,11 @@ static void fail_missing(struct call *call, const struct table_function *functio
   sqlite3_free(text);
 }
 
-/* Whether a value is the one that was copied. Of a handle there is no copy. */
-static int is_same(sqlite3_value *copy, sqlite3_value *value) {
-  if (copy == NULL || value == NULL) return copy == value;
-  int type = sqlite3_value_type(value);
-  if (type != sqlite3_value_type(copy)) return 0;
-  if (type == SQLITE_NULL) return !is_model_handle(value);
-  if (type == SQLITE_INTEGER) return sqlite3_value_int64(copy) == sqlite3_value_int64(value);
-  if (type == SQLITE_FLOAT) return sqlite3_value_double(copy) == sqlite3_value_double(value);
-  const void *a = type == SQLITE_TEXT ? (const void *)sqlite3_value_text(copy) : sqlite3_value_blob(copy);
-  const void *b = type == SQLITE_TEXT ? (const void *)sqlite3_value_text(value) : sqlite3_value_blob(value);
-  int bytes = sqlite3_value_bytes(value);
-  return sqlite3_value_bytes(copy) == bytes &&
-         (bytes == 0 || (a != NULL && b != NULL && memcmp(a, b, (size_t)bytes) == 0));
-}
-
 /* Keeps copies of the arguments; notes which are the same. */
 static void keep_arguments(struct call *call, struct table_cursor *cursor, sqlite3_value **arguments) {
   cursor->same = 0;
   for (int i = 0; i < TABLE_ARGUMENTS_MAX; i++) {
-    if (is_same(cursor->arguments[i], arguments[i])) {
+    if (value_is_same(cursor->arguments[i], arguments[i])) {
       cursor->same |= 1u << i;
       continue;
     }

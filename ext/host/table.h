@@ -61,6 +61,7 @@ struct table_function {
   int column_count;             /* how many those are: the first argument's column */
   const char *const *arguments; /* their names, ended by NULL */
   int optional;                 /* how many of them, at the end, may be missing */
+  int match_column; /* `x MATCH value` gives the first argument if x is that or this column; 0: MATCH does not */
   int innocuous;   /* harmless even in the schema of a hostile database; else for top-level SQL alone */
   unsigned takes;  /* of enum table_takes */
   int order_count; /* rows come sorted by so many columns, which together are unique; 0: not sorted */

@@ -152,6 +152,43 @@ int sync_apply(struct call *call, struct index *index, struct generation *g, con
   return call->failed;
 }
 
+/* The rows of a chunk join those of the one before it. */
+static int join(struct edit *e, struct edit *next) {
+  struct code *row = sqlite3_malloc64(codes_row_bytes(&e->g->codes));
+  if (row == NULL) return fail_nomem(e->call), e->call->failed;
+  for (size_t i = 0; i < next->chunk.count; i++) {
+    struct code_block block = chunk_block(&next->chunk, i / CODES_BLOCK);
+    codes_get(&e->g->codes, &block, i % CODES_BLOCK, row);
+    chunk_put(&e->chunk, row);
+  }
+  sqlite3_free(row);
+  while (next->chunk.count > 0) {
+    struct code_block block = chunk_block(&next->chunk, 0);
+    chunk_remove(&next->chunk, codes_rowid(block.rest, 0));
+  }
+  return 0;
+}
+
+static int optimize(struct call *call, struct index *index, struct generation *g) {
+  struct dir *dir = &g->dir;
+  for (size_t i = 0; i + 1 < dir->count && !call->failed; i++)
+    while (i + 1 < dir->count && dir->chunks[i].count + dir->chunks[i + 1].count <= CHUNK_ROWS && !call->failed) {
+      struct edit e = {.call = call, .index = index, .g = g, .place = i}, next = e;
+      next.place = i + 1;
+      if (store_chunk(call, &index->store, &g->codes, &dir->chunks[i], &e.chunk) == 0 &&
+          store_chunk(call, &index->store, &g->codes, &dir->chunks[i + 1], &next.chunk) == 0)
+        join(&e, &next);
+      end(&next);
+      end(&e);
+    }
+  return call->failed;
+}
+
+int sync_optimize(struct call *call, struct index *index) {
+  for (int i = 0; i < 2 && !call->failed; i++) optimize(call, index, &index->generations[i]);
+  return call->failed ? call->failed : store_touch(call, &index->store, &index->root);
+}
+
 /* ---- what is pending ---- */
 
 struct ordered {

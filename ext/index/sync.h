@@ -27,4 +27,7 @@ struct sync_rows {
 };
 int sync_apply(struct call *call, struct index *index, struct generation *g, const struct sync_rows *rows);
 
+/* Joins neighbouring chunks that fit into one. The index is up to date. 0 on success. */
+int sync_optimize(struct call *call, struct index *index);
+
 #endif
