@@ -16,7 +16,7 @@ struct entry {
   struct cache_entry shown; /* first, so that a pointer to it is one to the entry */
   void *memory;             /* of the data */
   int64_t stamp;
-  int rest, is_listed;           /* in the table: not if another of that stamp, of another size, stands there */
+  int rest, is_listed; /* in the table: not if another of that stamp, of another size, stands there */
   size_t uses;
   struct entry *next;            /* of the bucket, or of a list of entries to free */
   struct entry *before, *behind; /* in the ring, while it is not in use */

@@ -64,7 +64,7 @@ static void delete_row(struct call *call, struct index *index, sqlite3_value **c
 static const struct {
   const char *name;
   void (*run)(struct call *call, struct index *index, sqlite3_value **columns);
-} COMMANDS[] = {{"delete", delete_row}, {"build", build},     {"rebuild", rebuild},    {"optimize", optimize},
+} COMMANDS[] = {{"delete", delete_row}, {"build", build},     {"rebuild", rebuild},   {"optimize", optimize},
                 {"sync", repair},       {"cache", set_cache}, {"recall", set_recall}, {"integrity-check", check}};
 
 int command_run(struct call *call, struct index *index, sqlite3_value **columns) {
@@ -75,8 +75,9 @@ int command_run(struct call *call, struct index *index, sqlite3_value **columns)
     COMMANDS[i].run(call, index, columns);
     return call->failed;
   }
-  fail(call, "there is no command '%s', expected 'build', 'rebuild', 'optimize', 'integrity-check', 'sync', 'cache' or "
-             "'recall'",
+  fail(call,
+       "there is no command '%s', expected 'build', 'rebuild', 'optimize', 'integrity-check', 'sync', 'cache' or "
+       "'recall'",
        name);
   return call->failed;
 }

@@ -16,8 +16,8 @@ struct cursor {
   sqlite3_value *arguments[2]; /* copies of query and k; NULL if not given */
   struct table_query asked;
   struct topk topk;
-  size_t row, rows; /* of the hits; as many were asked for */
-  int goes_on;      /* there may be more, and nobody has said how many are wanted */
+  size_t row, rows;       /* of the hits; as many were asked for */
+  int goes_on;            /* there may be more, and nobody has said how many are wanted */
   int is_filled, changes; /* without an error; the connection's changed rows by then */
 };
 
@@ -68,8 +68,8 @@ int cursor_close(sqlite3_vtab_cursor *base) {
 static void skip_others(struct cursor *cursor) {
   const struct rowids *picked = &cursor->asked.picked;
   const struct topk *topk = &cursor->topk;
-  while (cursor->row < topk->count && (topk->hits[cursor->row].rowid < picked->first ||
-                                       topk->hits[cursor->row].rowid > picked->last))
+  while (cursor->row < topk->count &&
+         (topk->hits[cursor->row].rowid < picked->first || topk->hits[cursor->row].rowid > picked->last))
     cursor->row++;
 }
 

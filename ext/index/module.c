@@ -35,9 +35,10 @@ static void clear(struct index *index) {
 }
 
 static int declare(struct call *call, sqlite3 *db, const char *name) {
-  char *sql = sqlite3_mprintf("CREATE TABLE x(rowid INTEGER, similarity REAL, query HIDDEN, k HIDDEN, \"%w\" HIDDEN,"
-                              " rank HIDDEN, vector HIDDEN)",
-                              name);
+  char *sql = sqlite3_mprintf(
+      "CREATE TABLE x(rowid INTEGER, similarity REAL, query HIDDEN, k HIDDEN, \"%w\" HIDDEN,"
+      " rank HIDDEN, vector HIDDEN)",
+      name);
   int rc = sql != NULL ? sqlite3_declare_vtab(db, sql) : SQLITE_NOMEM;
   sqlite3_free(sql);
   if (rc == SQLITE_OK) rc = sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
@@ -134,7 +135,8 @@ static int update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_in
   struct call call = index_call(index);
   *rowid = 0;
   if (argc == 1 || sqlite3_value_type(argv[0]) != SQLITE_NULL) {
-    fail(&call, "the rows of an index are those of its content, expected changes of '%s'", index->arguments.content);
+    fail(&call, "the rows of an index are those of its content, expected changes of '%s'",
+         index->arguments.content);
     return call.failed;
   }
   sqlite3_value **columns = argv + 2;

@@ -2,12 +2,10 @@
 #include "index/schema.h"
 
 /* The triggers' names begin with the index's as it was created; NAME_config keeps that. */
-static const char INSERT[] =
-    "CREATE TRIGGER \"%w\".\"%w_insert\" AFTER INSERT ON \"%w\" BEGIN"
-    " INSERT INTO \"%w\"(rowid, vector) VALUES (new.rowid, new.\"%w\"); END";
-static const char DELETE[] =
-    "CREATE TRIGGER \"%w\".\"%w_delete\" AFTER DELETE ON \"%w\" BEGIN"
-    " INSERT INTO \"%w\"(\"%w\", rowid) VALUES ('delete', old.rowid); END";
+static const char INSERT[] = "CREATE TRIGGER \"%w\".\"%w_insert\" AFTER INSERT ON \"%w\" BEGIN"
+                             " INSERT INTO \"%w\"(rowid, vector) VALUES (new.rowid, new.\"%w\"); END";
+static const char DELETE[] = "CREATE TRIGGER \"%w\".\"%w_delete\" AFTER DELETE ON \"%w\" BEGIN"
+                             " INSERT INTO \"%w\"(\"%w\", rowid) VALUES ('delete', old.rowid); END";
 static const char UPDATE[] =
     "CREATE TRIGGER \"%w\".\"%w_update\" AFTER UPDATE ON \"%w\""
     " WHEN old.rowid <> new.rowid OR old.\"%w\" IS NOT new.\"%w\" BEGIN"
@@ -27,7 +25,8 @@ int schema_check_content(struct call *call, struct index *index) {
            SQLITE_OK)
     fail(call, "content is '%s', a WITHOUT ROWID table, expected one with rowids", content);
   else if (!is_key || sqlite3_stricmp(type, "INTEGER") != 0)
-    fail(call, "content '%s' has a column named rowid that is not its INTEGER PRIMARY KEY, expected none", content);
+    fail(call, "content '%s' has a column named rowid that is not its INTEGER PRIMARY KEY, expected none",
+         content);
   return call->failed;
 }
 
@@ -53,7 +52,8 @@ int schema_drop_triggers(struct call *call, struct index *index) {
   char *prefix;
   if (store_text(call, &index->store, &prefix)) return call->failed;
   for (int i = 0; i < 3 && prefix[0] != 0 && !call->failed; i++)
-    execute(call, index, sqlite3_mprintf("DROP TRIGGER IF EXISTS \"%w\".\"%w_%s\"", index->schema, prefix, NAMES[i]));
+    execute(call, index,
+            sqlite3_mprintf("DROP TRIGGER IF EXISTS \"%w\".\"%w_%s\"", index->schema, prefix, NAMES[i]));
   sqlite3_free(prefix);
   return call->failed;
 }
