@@ -16,10 +16,9 @@
 #define TABLE(p) _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)(p)))
 #define LOOKUP(table, index) _mm256_shuffle_epi8(table, (__m256i)(index))
 #define PAIRS(u, s) _mm256_maddubs_epi16((__m256i)(u), (__m256i)(s))
-#define SWAP(v, step) \
-  ((step) == 1   ? _mm256_permute_ps(v, 0xb1) \
-   : (step) == 2 ? _mm256_permute_ps(v, 0x4e) \
-                 : _mm256_permute2f128_ps(v, v, 1))
+#define SWAP1(v) _mm256_permute_ps(v, 0xb1)
+#define SWAP2(v) _mm256_permute_ps(v, 0x4e)
+#define SWAP4(v) _mm256_permute2f128_ps(v, v, 1)
 #define TILE_ROWS 4
 #define PANELS_AT_ONCE 2
 #include "core/simd/template.h"

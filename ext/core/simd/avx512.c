@@ -21,11 +21,10 @@
 #define TABLE(p) _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)(p)))
 #define LOOKUP(table, index) _mm512_shuffle_epi8(table, (__m512i)(index))
 #define PAIRS(u, s) _mm512_maddubs_epi16((__m512i)(u), (__m512i)(s))
-#define SWAP(v, step) \
-  ((step) == 1   ? _mm512_permute_ps(v, 0xb1) \
-   : (step) == 2 ? _mm512_permute_ps(v, 0x4e) \
-   : (step) == 4 ? _mm512_shuffle_f32x4(v, v, 0xb1) \
-                 : _mm512_shuffle_f32x4(v, v, 0x4e))
+#define SWAP1(v) _mm512_permute_ps(v, 0xb1)
+#define SWAP2(v) _mm512_permute_ps(v, 0x4e)
+#define SWAP4(v) _mm512_shuffle_f32x4(v, v, 0xb1)
+#define SWAP8(v) _mm512_shuffle_f32x4(v, v, 0x4e)
 #define TILE_ROWS 8
 #define PANELS_AT_ONCE 4
 #define SUMS avx2

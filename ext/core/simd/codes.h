@@ -8,6 +8,7 @@
 
 typedef uint8_t bytes __attribute__((vector_size(WIDTH)));
 typedef uint16_t shorts __attribute__((vector_size(WIDTH)));
+typedef int8_t signed_bytes __attribute__((vector_size(WIDTH)));
 typedef int32_t ints __attribute__((vector_size(WIDTH)));
 typedef bytes bytes_anywhere ANYWHERE;
 typedef shorts shorts_anywhere ANYWHERE;
@@ -69,8 +70,8 @@ static int32_t dot_codes(size_t n, const unsigned char *halves, const signed cha
     shorts pairs = {0};
     UNROLL for (size_t r = 0; r < 64; r += WIDTH) {
       bytes byte = bytes_at(halves + i + r);
-      pairs += (shorts)PAIRS(byte & 15, bytes_at(weights + i + r));
-      pairs += (shorts)PAIRS(byte >> 4, bytes_at(weights + n + i + r));
+      pairs += (shorts)PAIRS((signed_bytes)(byte & 15), (signed_bytes)bytes_at(weights + i + r));
+      pairs += (shorts)PAIRS((signed_bytes)(byte >> 4), (signed_bytes)bytes_at(weights + n + i + r));
     }
     total += (ints)((words)pairs << 16) >> 16;
     total += (ints)pairs >> 16;
@@ -90,12 +91,18 @@ static _Alignas(64) const uint32_t SIGNS[4][16] = {
 };
 #undef S
 
-/* The stages within a register: of two floats that differ in a bit of their index, the one with it is subtracted. */
+/* A stage within a register: of two floats that differ in a bit of their index, the one with it is subtracted. */
+#define STAGE(v, bit, swap) (swap(v) + (floats)((words)(v) ^ (words)floats_at(SIGNS[bit])))
+
 INLINE floats hadamard_register(floats v) {
-  UNROLL for (size_t bit = 4; bit-- > 0;) {
-    if (1 << bit < FLOATS) v = SWAP(v, 1 << bit) + (floats)((words)v ^ (words)floats_at(SIGNS[bit]));
-  }
-  return v;
+#if WIDTH > 32
+  v = STAGE(v, 3, SWAP8);
+#endif
+#if WIDTH > 16
+  v = STAGE(v, 2, SWAP4);
+#endif
+  v = STAGE(v, 1, SWAP2);
+  return STAGE(v, 0, SWAP1);
 }
 
 /* Two stages at once. */

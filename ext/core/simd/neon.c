@@ -15,9 +15,9 @@
 #define MASK(v) vaddvq_u32((uint32x4_t)(v) >> 31 << (uint32x4_t){0, 1, 2, 3})
 #define TABLE(p) vld1q_u8(p)
 #define LOOKUP(table, index) vqtbl1q_u8(table, (uint8x16_t)(index))
-#define PAIRS(u, s) \
-  vmlal_high_s8(vmull_s8(vget_low_s8((int8x16_t)(u)), vget_low_s8((int8x16_t)(s))), (int8x16_t)(u), (int8x16_t)(s))
-#define SWAP(v, step) ((step) == 1 ? vrev64q_f32(v) : vextq_f32(v, v, 2))
+#define PAIRS(u, s) vmlal_high_s8(vmull_s8(vget_low_s8(u), vget_low_s8(s)), u, s)
+#define SWAP1(v) vrev64q_f32(v)
+#define SWAP2(v) vextq_f32(v, v, 2)
 #define TILE_ROWS 8
 #define PANELS_AT_ONCE 1
 #include "core/simd/template.h"

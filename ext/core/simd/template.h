@@ -14,7 +14,7 @@
 **   MASK(v)         bit i for the highest of word i
 **   TABLE(p)        16 bytes, as often as they fit
 **   LOOKUP(t, i)    of such a table the entries at bytes of 0 .. 15
-**   SWAP(v, step)   a register of floats in another order: float i is float i XOR step, a power of two
+**   SWAP1(v) ...    a register of floats in another order: float i is float i XOR 1, 2 ..., a power of two
 **   PAIRS(u, s)     bytes of 0 .. 15 by signed ones, neighbours (or halves) added: registers of int16
 **   TILE_ROWS       rows of a tile: it keeps TILE_ROWS x TILE_REGISTERS sums in registers, besides what it loads
 **   PANELS_AT_ONCE  panels that one row meets at once: their sums are kept in registers, too
