@@ -2,21 +2,25 @@
 ** Codes of vectors: k components in 5 bits each, from which cosines with a query are estimated, first from the top bit
 ** of each component, then from all five.
 **
-** A vector is divided by its norm, rotated, and quantised uniformly. The rotation is random, but always the same for
-** a k: four rounds of sign flips and a fast Hadamard transform of the largest power of two of components that there is,
-** by turns the first and the last ones; where k is no power of two, a Kac step after every second round: sums and
-** differences of components that are ceil(k / 2) apart. (After every round, what one transform has not reached is halved,
-** not dissolved, and unit vectors have 3.7 times the error at k = 4095; floor(k / 2) apart, the step takes back a stage
-** of the transform at k = 257.) It makes the components of any unit vector look like k independent ones of variance 1 / k, which is what the
+** A vector is divided by its norm, rotated, and quantised uniformly. The rotation is random, but always the same for a
+** k: four rounds of sign flips and a fast Hadamard transform of the largest power of two of components that there is, by
+** turns the first and the last ones; where k is no power of two, a Kac step after every second round: sums and
+** differences of components that are ceil(k / 2) apart, divided by sqrt(2). (A Kac step after every round halves what a
+** transform has not reached instead of dissolving it: unit vectors have 3.7 times the error at k = 4095. Floor(k / 2)
+** apart, it takes back a stage of the transform at k = 257.) The flips are the bits of splitmix64 seeded with k, a number
+** for 64 components, the lowest bit first, in each round from a fresh one; 1 is a flip.
+**
+** This makes the components of any unit vector look like k independent ones of variance 1 / k, which is what the
 ** quantiser is made for and what makes the error of an estimate known. The estimator is RaBitQ's (Gao & Long 2024,
 ** arXiv:2405.12497; Gao et al. 2024, arXiv:2409.09913): <c, q> / <c, o> for the code c of the unit vector o; its error
 ** is random with standard deviation sqrt((1 / r^2 - 1) / (k - 1)) times sqrt(1 - cosine^2), r = <c, o> / |c|.
 **
-** The step of the quantiser is what is best for 32 levels and a normal distribution (Max 1960): 0.1881 standard
-** deviations, where r^2 = 0.9965. Of the top bits alone, r^2 = 2 / pi.
+** Component o_i becomes floor(o_i / step + 16), at least 0 and at most 31. The step is what is best for 32 levels and a
+** normal distribution (Max 1960): 0.1881 standard deviations, or 0.1881 / sqrt(k); then r^2 = 0.9965. Of the top bits
+** alone, r^2 = 2 / pi.
 **
-** The same bits on every CPU: floats are added, multiplied and rounded one by one in an order that is fixed, and what is
-** summed in an order of its own is integer.
+** The same bits on every CPU: floats are added, multiplied and rounded one by one in an order that is fixed, and what
+** is summed in an order of its own is integer.
 **
 ** Rows stand in blocks of 64, in two parts:
 **
@@ -82,7 +86,7 @@ static inline int64_t codes_rowid(const unsigned char *rest, size_t place) {
 }
 float codes_norm(const unsigned char *rest, size_t place);
 
-/* A query made ready. Owned: block. */
+/* A query made ready, cleared before its codes are. Owned: block. */
 struct codes_query {
   const struct codes *codes;
   float scale, base;   /* an estimate from the top bits is (sum of entries * scale + base) * signs_factor */
@@ -95,11 +99,11 @@ struct codes_query {
   size_t padding;
   void *block;
 };
-/* Of the direction (k elements, finite) that is asked for; its norm does not count. STATUS_NOMEM, STATUS_NO_VARIANCE. */
+/* Of a direction: k elements, finite, of any norm but zero. STATUS_NOMEM, STATUS_NO_VARIANCE. */
 enum status codes_query_init(struct codes_query *q, const struct codes *c, const float *direction);
 void codes_query_clear(struct codes_query *q);
 
-/* Which rows of a block have an estimate of at least `least` from their top bits: bit r for row r; never an empty place. */
+/* Which rows of a block have an estimate of at least `least` from their top bits: bit r for row r; no empty place. */
 uint64_t codes_scan(const struct codes_query *q, const unsigned char *signs, float least);
 /* The estimate of the cosine from all bits of one row. */
 float codes_estimate(const struct codes_query *q, const struct code_block *block, size_t place);

@@ -2,8 +2,8 @@
 ** The arithmetic of codes (core/codes.h), as template.h has the rest. No include guard: template.h includes it.
 **
 ** All sums are integer, so their order is free. Bytes are summed in pairs: `even` takes a pair as the 16-bit number it
-** is, `odd` its upper byte, and in the end the upper bytes are taken from the former; what overflows there, modulo 2^16,
-** was never of the lower bytes' sum. A byte's two entries add up to 254, so 258 of them fit 16 bits.
+** is, `odd` its upper byte, and in the end the upper bytes are taken from the former; what overflows there, modulo
+** 2^16, was never of the lower bytes' sum. A byte's two entries add up to 254, so 258 of them fit 16 bits.
 */
 
 typedef uint8_t bytes __attribute__((vector_size(WIDTH)));
@@ -44,7 +44,7 @@ INLINE void add_entries(size_t n, const unsigned char *tables, const unsigned ch
   }
 }
 
-/* Two roundings and a third, as long as -ffp-contract=off holds. */
+/* Each step is rounded, as long as -ffp-contract=off holds. */
 static uint64_t scan_codes(size_t n, const unsigned char *tables, const unsigned char *rows, float scale,
                            float base, float least) {
   const unsigned char *codes = rows + 4 * CODE_ROWS;
@@ -81,7 +81,7 @@ static int32_t dot_codes(size_t n, const unsigned char *halves, const signed cha
   return sum;
 }
 
-/* The signs of floats whose index has bit 0, 1, 2 or 3 set: in memory, for gcc 12 would make them of scalars each time. */
+/* The signs of floats whose index has bit 0, 1, 2 or 3 set: in memory, for gcc 12 would make them anew each time. */
 #define S 0x80000000u
 static _Alignas(64) const uint32_t SIGNS[4][16] = {
     {0, S, 0, S, 0, S, 0, S, 0, S, 0, S, 0, S, 0, S},
