@@ -36,14 +36,21 @@ static void read_flag(struct call *call, const char *name, const char *value, in
   if (!*flag && strcmp(value, "0") != 0) fail(call, "%s is '%s', expected 0 or 1", name, value);
 }
 
+static const struct {
+  const char *name;
+  double factor;
+} RECALLS[] = {{"fast", 1.5}, {"default", 2}, {"safe", 3}, {"exact", 0}, {NULL, -1}};
+
 double arguments_error_factor(const char *recall) {
-  static const struct {
-    const char *name;
-    double factor;
-  } RECALLS[] = {{"fast", 1.5}, {"default", 2}, {"safe", 3}, {"exact", 0}};
-  for (int i = 0; i < 4; i++)
-    if (strcmp(recall, RECALLS[i].name) == 0) return RECALLS[i].factor;
-  return -1;
+  int i = 0;
+  while (RECALLS[i].name != NULL && strcmp(recall, RECALLS[i].name) != 0) i++;
+  return RECALLS[i].factor;
+}
+
+const char *arguments_recall(double error_factor) {
+  int i = 0;
+  while (RECALLS[i].name != NULL && RECALLS[i].factor != error_factor) i++;
+  return RECALLS[i].name;
 }
 
 static void read_recall(struct call *call, const char *value, double *factor) {

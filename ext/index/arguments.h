@@ -24,7 +24,8 @@ struct arguments {
 /* argv as xCreate has it. 0 on success. */
 int arguments_read(struct call *call, int argc, const char *const *argv, struct arguments *arguments);
 void arguments_clear(struct arguments *arguments);
-/* The factor of a name of recall, -1 if there is none. */
+/* The factor of a name of recall, -1 if there is none; and back. */
 double arguments_error_factor(const char *recall);
+const char *arguments_recall(double error_factor);
 
 #endif

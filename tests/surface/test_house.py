@@ -45,7 +45,7 @@ SUBJECTS = {
         "pairs", "tune", "measure", "config",
     },
     "ext/index": {
-        "module", "schema", "cursor", "command", "arguments", "index", "statements", "store", "parts", "cache", "pending", "sync", "build", "query", "exact", "check", "report",
+        "module", "schema", "cursor", "info", "recall", "command", "arguments", "index", "statements", "store", "parts", "cache", "pending", "sync", "build", "query", "exact", "check", "report",
     },
 }  # fmt: skip
 # Which rooms a file of a room may include from: downwards only.
