@@ -127,7 +127,8 @@ async function answer(line) {
   const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
   const text = positionals.join(" ");
   const within = values.in ? "AND rowid IN (SELECT id FROM texts WHERE path GLOB :in)" : "";
-  const bound = { query: (await encode([text]))[0], least: Number(values.least), size: PAGE, skip: PAGE * (values.page - 1) };
+  const [query] = await encode([text]);
+  const bound = { query, least: Number(values.least), size: PAGE, skip: PAGE * (values.page - 1) };
   if (values.in) bound.in = values.in;
   if (values.hybrid) bound.words = text.match(/[\p{L}\p{N}]+/gu).map((word) => `"${word}"`).join(" OR ");
   const rows = db.prepare((values.hybrid ? hybrid : nearest)(within)).all(bound);
