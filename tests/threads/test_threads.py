@@ -28,12 +28,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def run(folder):
-    def start(name, *arguments, statements=True, **environment):
+    def start(name, *arguments, statements=True, sources=(), **environment):
         program = folder / name
         if not program.exists():
             compiler = shlex.split(os.environ.get("CC") or "gcc")
             command = [*compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", *CFLAGS, "-rdynamic", "-o", program]
-            subprocess.run([*command, HERE / f"{name}.c", "-lsqlite3", "-lpthread", "-lm", "-ldl"], check=True)
+            parts = ["-DWHITEN_STATIC", f"-I{ROOT / 'ext'}", *(ROOT / "ext" / source for source in sources)]
+            subprocess.run([*command, HERE / f"{name}.c", *parts, "-lsqlite3", "-lpthread", "-lm", "-ldl"], check=True)
         options = f"suppressions={HERE / 'tsan.supp'}:die_after_fork=0"
         files = [bits.SQL, HERE / "fits.sql"] if statements else []
         done = subprocess.run(
@@ -86,6 +87,14 @@ def test_fork(run):
 )
 def test_a_fork_waits_for_one_call(run):
     assert run("turn", statements=False) == "1 of all calls before the fork\n"
+
+
+@pytest.mark.skipif(
+    "libasan" in os.environ.get("LD_PRELOAD", ""), reason="ASan holds no lock of its allocator across fork()"
+)
+def test_the_cache_of_whiten_index(run):
+    said = run("cache", 16, 500 if THREAD_SANITIZER else 5000, statements=False, sources=["index/cache.c", "host/memory.c"])
+    assert said == "16 threads: some found, 0 wrong, 0 children failed, few kept, 0 left\n"
 
 
 @pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="ASan's quarantine grows by intent")
