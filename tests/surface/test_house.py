@@ -45,7 +45,8 @@ SUBJECTS = {
         "pairs", "tune", "measure", "config",
     },
     "ext/index": {
-        "module", "schema", "cursor", "info", "recall", "command", "arguments", "index", "statements", "store", "parts", "cache", "pending", "sync", "build", "query", "exact", "check", "report",
+        "module", "arguments", "schema", "command", "cursor", "index", "statements", "store", "parts", "cache", "pending", "sync",
+        "build", "check", "query", "run", "candidates", "compare", "info", "recall",
     },
 }  # fmt: skip
 # Which rooms a file of a room may include from: downwards only.

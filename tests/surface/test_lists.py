@@ -10,10 +10,11 @@ from conftest import ROOT, load_into
 DETERMINISTIC, DIRECTONLY, INNOCUOUS = 0x800, 0x80000, 0x200000
 TABLES = {
     "embedding_rows", "whiten_spectrum", "whiten_rows", "cosine_topk", "cosine_join", "cosine_pairs",
+    "whiten_index", "whiten_index_recall",
 }  # fmt: skip
 CHANGING = {"whiten_config"}  # says something else from call to call
 SETTING = {"whiten_config"}
-WRITING = {"whiten_batch", "whiten_pending"}  # tables by name: for top-level SQL alone
+WRITING = {"whiten_batch", "whiten_pending", "whiten_index_info"}  # tables by name: for top-level SQL alone
 WINDOWS = {"pool_mean"}
 
 
