@@ -49,8 +49,8 @@ static void draw_flips(struct codes *c) {
   }
 }
 
-/* The smaller k, the less there is of the normal distribution's tails, which the quantiser cuts: instead of k - 1, k + 2
-** was found, on vectors of every kind. */
+/* The smaller k, the less there is of the normal distribution's tails, which the quantiser cuts: instead of k - 1,
+** k + 2 was found, on vectors of every kind. */
 enum status codes_init(struct codes *c, size_t k, const struct memory *mem) {
   size_t bytes = (k + 7) / 8, window = 1;
   while (2 * window <= k) window *= 2;

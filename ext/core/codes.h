@@ -2,13 +2,13 @@
 ** Codes of vectors: k components in 5 bits each, from which cosines with a query are estimated, first from the top bit
 ** of each component, then from all five.
 **
-** A vector is divided by its norm, rotated, and quantised uniformly. The rotation is random, but always the same for a
-** k: four rounds of sign flips and a fast Hadamard transform of the largest power of two of components that there is, by
-** turns the first and the last ones; where k is no power of two, a Kac step after every second round: sums and
+** A vector is divided by its norm, rotated, and quantised uniformly. The rotation is random, but always the same for
+** a k: four rounds of sign flips and a fast Hadamard transform of the largest power of two of components that there is,
+** by turns the first and the last ones; where k is no power of two, a Kac step after every second round: sums and
 ** differences of components that are ceil(k / 2) apart, divided by sqrt(2). (A Kac step after every round halves what a
 ** transform has not reached instead of dissolving it: unit vectors have 3.7 times the error at k = 4095. Floor(k / 2)
-** apart, it takes back a stage of the transform at k = 257.) The flips are the bits of splitmix64 seeded with k, a number
-** for 64 components, the lowest bit first, in each round from a fresh one; 1 is a flip.
+** apart, it takes back a stage of the transform at k = 257.) The flips are the bits of splitmix64 seeded with k, a
+** number for 64 components, the lowest bit first, in each round from a fresh one; 1 is a flip.
 **
 ** This makes the components of any unit vector look like k independent ones of variance 1 / k, which is what the
 ** quantiser is made for and what makes the error of an estimate known. The estimator is RaBitQ's (Gao & Long 2024,

@@ -90,11 +90,11 @@ bits: all $(BITS_BUILDS) ## the same bits from gcc and clang, -O0 and -O3, every
 neon: CC = aarch64-linux-gnu-gcc
 neon: ## the tests of simd on ARM: cross-compiled, run by qemu, their comparisons counted
 	@mkdir -p $B/neon && rm -f $B/neon/*
-	@for t in simd simd_blocks vector; do \
+	@for t in simd simd_blocks simd_codes vector; do \
 	  $(COMPILE) --coverage -fprofile-filter-files='tests/unit/.*' -o $B/neon/$$t \
 	    $(wildcard ext/core/simd/*.c) ext/core/vector.c tests/unit/$$t.c -lcmocka -lm && qemu-aarch64 $B/neon/$$t || exit 1; \
 	done
-	@for t in simd simd_blocks; do aarch64-linux-gnu-gcov -b -t $B/neon/$$t-$$t.gcda; done | \
+	@for t in simd simd_blocks simd_codes; do aarch64-linux-gnu-gcov -b -t $B/neon/$$t-$$t.gcda; done | \
 	  awk '/^function check_(double|float) / { n += $$4 } END { print n + 0 " comparisons"; exit !n }'
 
 # ---- checkers

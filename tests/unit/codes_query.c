@@ -1,6 +1,6 @@
 /*
-** core/codes: what is asked of codes. Scans and estimates against their definition in float64, from the bits of the rows;
-** and against exact cosines, within the error that is stated.
+** core/codes: what is asked of codes. Scans and estimates against their definition in float64, from the bits of the
+** rows; and against exact cosines, within the error that is stated.
 */
 #define _GNU_SOURCE
 #include "core/codes.h"
@@ -134,8 +134,8 @@ static void fill_kind(struct random *r, int kind) {
   for (size_t j = 0; kind == 2 && j < k; j++) set.direction[j] = j % 3 == 0;
 }
 
-/* The same from every variant. What tables and a query in 8 bits are rounded by is uniform within their step, which gives
-** the standard deviation of the sum: within six of them. */
+/* The same from every variant. What tables and a query in 8 bits are rounded by is uniform within their step, which
+** gives the standard deviation of the sum: within six of them. */
 TEST(estimates_by_definition) {
   struct random r = {random_seed()};
   const struct simd *before = simd;
