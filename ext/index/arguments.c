@@ -1,4 +1,5 @@
-/* See arguments.h. Options of whiten_fit are passed on as the JSON object that it takes, and it is whiten_fit that judges them. */
+/* See arguments.h. Options of whiten_fit are passed on as the JSON object that it takes, and it is whiten_fit that
+** judges them. */
 #include "index/arguments.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /*
-** What stands in the parentheses of CREATE VIRTUAL TABLE ... USING whiten_index(content = documents, column = embedding, ...).
+** What stands in the parentheses of CREATE VIRTUAL TABLE ... USING whiten_index(content = documents, column =
+** embedding, ...).
 **
 **   content   the table that has the vectors: an ordinary table with rowids (required)
 **   column    its column (required)

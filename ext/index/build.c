@@ -51,8 +51,8 @@ int build_begin(struct call *call, struct index *index) {
 
 /* ---- rows on their way ---- */
 
-/* Rows of a batch at most, as many as a chunk has, so that a build that starts from nothing writes each chunk once; elements of it; and rows of a
-** job. */
+/* Rows of a batch at most, as many as a chunk has, so that a build that starts from nothing writes each chunk once;
+** elements of it; and rows of a job. */
 enum { BATCH = CHUNK_ROWS, BATCH_ELEMENTS = 1 << 21, JOB = 32 };
 
 enum outcome { NOT_FINITE, NO_DIRECTION, CODED };

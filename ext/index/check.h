@@ -7,8 +7,8 @@
 
 #include "index/index.h"
 
-/* Reads everything, tables and content. What is not in step is an error, or mended if `mends`; a damaged chunk is an error in any case. 0 on
-** success. The index is up to date. */
+/* Reads everything, tables and content. What is not in step is an error, or mended if `mends`; a damaged chunk is an
+** error in any case. 0 on success. The index is up to date. */
 int check_index(struct call *call, struct index *index, int mends);
 
 #endif

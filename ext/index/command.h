@@ -1,5 +1,6 @@
 /*
-** INSERT INTO docs_search(docs_search [, rank]) VALUES ('command' [, value]): what is done with an index besides asking it.
+** INSERT INTO docs_search(docs_search [, rank]) VALUES ('command' [, value]): what is done with an index besides asking
+** it.
 **
 **   'build' [, rows]    codes the rows that are not coded yet, all or the next so many; the first time fits the model
 **   'rebuild' [, rows]  the same with a new model, which replaces the old one when all rows are coded

@@ -1,9 +1,9 @@
 /*
-** A query on an index: `docs_search(query [, k])`, with LIMIT, thresholds on the similarity and conditions on the rowid as
-** host/plan.h passes them.
+** A query on an index: `docs_search(query [, k])`, with LIMIT, thresholds on the similarity and conditions on the rowid
+** as host/plan.h passes them.
 **
-** Without k, LIMIT and threshold, which SQLite does not pass on from the outside of a join, rows come for as long as somebody asks: a few first, then
-** some times as many by another search.
+** Without k, LIMIT and threshold, which SQLite does not pass on from the outside of a join, rows come for as long as
+** somebody asks: a few first, then some times as many by another search.
 */
 #ifndef WHITEN_INDEX_CURSOR_H
 #define WHITEN_INDEX_CURSOR_H

@@ -1,6 +1,6 @@
 /*
-** What an index is while a connection has it open: what its CREATE VIRTUAL TABLE said, its store, and what was read of that
-** under the root's stamp.
+** What an index is while a connection has it open: what its CREATE VIRTUAL TABLE said, its store, and what was read of
+** that under the root's stamp.
 */
 #ifndef WHITEN_INDEX_INDEX_H
 #define WHITEN_INDEX_INDEX_H
@@ -58,8 +58,8 @@ int index_find_content(struct call *call, struct index *index);
 const char *index_content_schema(const struct index *index);
 /* Has index->content ready for source_start. 0 on success. */
 int index_open_content(struct call *call, struct index *index);
-/* The vector of one row, NULL data if that is NULL or there is no such row; of the model's dimension, or an error. Good until
-** index_fetch_done, which must follow a success. 0 on success. */
+/* The vector of one row, NULL data if that is NULL or there is no such row; of the model's dimension, or an error. Good
+** until index_fetch_done, which must follow a success. 0 on success. */
 int index_fetch(struct call *call, struct index *index, int64_t rowid, struct vector *v);
 void index_fetch_done(struct index *index, struct vector *v);
 

@@ -7,9 +7,9 @@
 **   model           the model's hash, as whiten_info has it
 **   recall          'fast', 'default', 'safe' or 'exact'
 **   rebuilt         rows that the next generation has coded, while there is one; else null
-**   drift           how far the content has moved since the model was fitted: the norm of the mean of whitened rows, relative to
-**                   the root of their mean square; 0 when the model is of these very rows, up to 1. Of DRIFT_ROWS rows at most, evenly
-**                   spread, so that 1 / sqrt of their number is chance
+**   drift           how far the content has moved since the model was fitted: the norm of the mean of whitened rows,
+**                   relative to the root of their mean square; 0 when the model is of these very rows, up to 1. Of
+**                   DRIFT_ROWS rows at most, evenly spread, so that 1 / sqrt of their number is chance
 **   cache           bytes that the process keeps of all indexes, and the limit
 */
 #include <math.h>

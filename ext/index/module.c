@@ -1,8 +1,9 @@
 /*
-** whiten_index, the virtual table: what SQLite calls. The format and the tables are in store.h, the search in query.h, the
-** changes in sync.h, what stands in CREATE VIRTUAL TABLE in arguments.h.
+** whiten_index, the virtual table: what SQLite calls. The format and the tables are in store.h, the search in query.h,
+** the changes in sync.h, what stands in CREATE VIRTUAL TABLE in arguments.h.
 **
-** It touches its own tables and its content alone, so it may be used in triggers and views whatever the schema comes from.
+** It touches its own tables and its content alone, so it may be used in triggers and views whatever the schema comes
+** from.
 */
 #include <string.h>
 

@@ -2,8 +2,8 @@
 ** whiten_index_recall(index, queries, k): how an index does on its own rows. So many stored vectors, evenly spread over
 ** the index, are asked for as queries, and compared with what one pass over the whole content finds (core/join.h).
 **
-**   recall              share of the k most similar rows that the index finds, mean over the queries; a row as similar as the
-**                       k-th counts, whichever of equals it is
+**   recall              share of the k most similar rows that the index finds, mean over the queries; a row as similar
+**                       as the k-th counts, whichever of equals it is
 **   candidates          rows fetched from the content, mean
 **   microseconds        of a search, median, without SQL around it
 **   exact_microseconds  of the pass over the content, for each of the queries: what an exhaustive search costs at least

@@ -1,6 +1,6 @@
 /*
-** What an index has in the database's schema besides its shadow tables: it checks the content when it is created, and makes
-** three triggers on it that keep the codes in step, in the transaction of each change.
+** What an index has in the database's schema besides its shadow tables: it checks the content when it is created, and
+** makes three triggers on it that keep the codes in step, in the transaction of each change.
 */
 #ifndef WHITEN_INDEX_SCHEMA_H
 #define WHITEN_INDEX_SCHEMA_H

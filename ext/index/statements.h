@@ -30,7 +30,8 @@ enum statement {
 _Static_assert(sizeof((struct store *)NULL)->statements / sizeof(sqlite3_stmt *) == STATEMENTS,
                "store.h has a place for each");
 
-/* SQL in which @suffix@ stands for the table of that suffix, with its name instead; from sqlite3_malloc, NULL without memory. */
+/* SQL in which @suffix@ stands for the table of that suffix, with its name instead; from sqlite3_malloc, NULL without
+** memory. */
 char *statement_text(const struct store *store, const char *sql);
 /* One that is ready to be bound; NULL after an error, also an earlier one. */
 sqlite3_stmt *statement_of(struct call *call, struct store *store, enum statement which);

@@ -2,17 +2,17 @@
 ** The shadow tables of an index: the only file that reads and writes them.
 **
 **   NAME_config(id INTEGER PRIMARY KEY, stamp INTEGER, model BLOB, built INTEGER, text TEXT)
-**      id 0: the root. stamp: drawn anew by every transaction that changes anything; built: the format's version, 1; text: JSON of what
-**      else there is to know (names of the triggers, recall).
-**      id > 0: a generation of codes, the current one and, while the index is being rebuilt, the next; stamp: drawn when it was made;
-**      model: the whitening model; built: the largest rowid of the content up to which rows are coded, NULL for all.
+**      id 0: the root. stamp: drawn anew by every transaction that changes anything; built: the format's version, 1;
+**      text: JSON of what else there is to know (names of the triggers, recall). id > 0: a generation of codes, the
+**      current one and, while the index is being rebuilt, the next; stamp: drawn when it was made; model: the whitening
+**      model; built: the largest rowid of the content up to which rows are coded, NULL for all.
 **   NAME_dir(chunk INTEGER PRIMARY KEY, generation INTEGER, first INTEGER, count INTEGER, stamp INTEGER)
 **      a chunk's rowids are >= first and below the next chunk's first; stamp: drawn by every write of the chunk.
 **   NAME_signs(chunk INTEGER PRIMARY KEY, data BLOB), NAME_rest(chunk INTEGER PRIMARY KEY, data BLOB)
 **      the parts of its blocks, as core/chunk.h specifies.
 **
-** A stamp is 63 random bits, so what was read under a stamp stays true for it, in whatever snapshot of whatever connection.
-** All functions return 0 on success, else call->failed; a damaged table is an error that names the chunk.
+** A stamp is 63 random bits, so what was read under a stamp stays true for it, in whatever snapshot of whatever
+** connection. All functions return 0 on success, else call->failed; a damaged table is an error that names the chunk.
 */
 #ifndef WHITEN_INDEX_STORE_H
 #define WHITEN_INDEX_STORE_H
@@ -30,7 +30,8 @@ struct dir {
 };
 
 void dir_clear(struct dir *dir);
-/* The place of the chunk that a rowid belongs to: the last whose first is not above it, or the first of all. The dir is not empty. */
+/* The place of the chunk that a rowid belongs to: the last whose first is not above it, or the first of all. The dir is
+** not empty. */
 size_t dir_place(const struct dir *dir, int64_t rowid);
 /* Rows of all chunks. */
 int64_t dir_rows(const struct dir *dir);
@@ -81,8 +82,8 @@ int store_part(struct call *call, struct store *store, const struct chunk_part *
                unsigned char *out);
 int store_block(struct call *call, struct store *store, const struct chunk_part *part, size_t block,
                 unsigned char *out);
-/* Writes what is dirty of a chunk, and its row of NAME_dir with a new stamp, which is returned in *of: the rest of *of is the caller's. An
-** empty chunk goes. */
+/* Writes what is dirty of a chunk, and its row of NAME_dir with a new stamp, which is returned in *of: the rest of *of
+** is the caller's. An empty chunk goes. */
 int store_save(struct call *call, struct store *store, int64_t generation, struct chunk *chunk,
                struct dir_chunk *of);
 

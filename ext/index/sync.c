@@ -14,8 +14,8 @@ static int is_coded(const struct generation *g, int64_t rowid) {
   return g->model != NULL && rowid <= g->stored.built;
 }
 
-/* What the generations are must be known before anything is coded. What is pending says that it is, unless a rollback has
-** changed it. */
+/* What the generations are must be known before anything is coded. What is pending says that it is, unless a rollback
+** has changed it. */
 static int look(struct call *call, struct index *index) {
   if (index->root != 0 && pending_count(&index->pending) > 0) return 0;
   return index_look(call, index);

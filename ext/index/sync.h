@@ -15,8 +15,8 @@ int sync_remove(struct call *call, struct index *index, int64_t rowid);
 /* Writes what is pending. 0 on success. */
 int sync_flush(struct call *call, struct index *index);
 
-/* Rows of one generation, in ascending order of rowid and each rowid once, into its chunks and its dir; a row without a code
-** goes. 0 on success. */
+/* Rows of one generation, in ascending order of rowid and each rowid once, into its chunks and its dir; a row without a
+** code goes. 0 on success. */
 struct sync_row {
   int64_t rowid;
   const struct code *code;
