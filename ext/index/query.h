@@ -6,9 +6,9 @@
 **    all, f is the error factor. Rows whose top bits give at least T - f e2 - f e1 are estimated from all bits; those
 **    of at least T - f e2 become candidates.
 ** 2. Candidates are fetched from the content in the order of their estimates, until the k-th best score exceeds the
-** next estimate + f e2; a score is ((W q) . x - (W q) . mean) / norm, one product over d. 3. Those whose score, give or
-** take its rounding, is among the best are whitened: what is returned is, to the bit, cosine_sim(whiten_apply(model,
-** v), whiten_apply(model, query)), best first, ties by rowid.
+**    next estimate + f e2; a score is ((W q) . x - (W q) . mean) / norm, one product over d.
+** 3. Those whose score, give or take its rounding, is among the best are whitened: what is returned is, to the bit,
+**    cosine_sim(whiten_apply(model, v), whiten_apply(model, query)), best first, ties by rowid.
 **
 ** Few rows, most rows, rows that are not coded yet and error factor 0 are compared exactly, all of them, without codes.
 **

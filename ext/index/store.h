@@ -3,9 +3,10 @@
 **
 **   NAME_config(id INTEGER PRIMARY KEY, stamp INTEGER, model BLOB, built INTEGER, text TEXT)
 **      id 0: the root. stamp: drawn anew by every transaction that changes anything; built: the format's version, 1;
-**      text: JSON of what else there is to know (names of the triggers, recall). id > 0: a generation of codes, the
-**      current one and, while the index is being rebuilt, the next; stamp: drawn when it was made; model: the whitening
-**      model; built: the largest rowid of the content up to which rows are coded, NULL for all.
+**      text: what the names of the triggers begin with, NULL without triggers.
+**      id > 0: a generation of codes, the current one and, while the index is being rebuilt, the next; stamp: drawn
+**      when it was made; model: the whitening model; built: the largest rowid of the content up to which rows are
+**      coded, NULL for all.
 **   NAME_dir(chunk INTEGER PRIMARY KEY, generation INTEGER, first INTEGER, count INTEGER, stamp INTEGER)
 **      a chunk's rowids are >= first and below the next chunk's first; stamp: drawn by every write of the chunk.
 **   NAME_signs(chunk INTEGER PRIMARY KEY, data BLOB), NAME_rest(chunk INTEGER PRIMARY KEY, data BLOB)
@@ -57,7 +58,7 @@ int store_create(struct call *call, struct store *store);
 int store_destroy(struct call *call, struct store *store);
 int store_rename(struct call *call, struct store *store, const char *name);
 
-/* The root's stamp; draws a new one; the root's text (sqlite3_free), and writes it. */
+/* The root's stamp; draws a new one; the root's text (from sqlite3_malloc, empty if NULL), and writes it. */
 int store_root(struct call *call, struct store *store, int64_t *stamp);
 int store_touch(struct call *call, struct store *store, int64_t *stamp);
 int store_text(struct call *call, struct store *store, char **text);
