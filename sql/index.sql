@@ -74,8 +74,8 @@ INSERT INTO whiten_check (text, options, batch, found)
       AND typeof(@model) IN ('text', 'null'),
     CASE WHEN json_valid(@options) THEN json_type(@options) = 'object' ELSE 0 END,
     CASE WHEN typeof(@batch) = 'integer' THEN @batch > 0 ELSE 0 END,
-    EXISTS (SELECT 1 FROM main.sqlite_schema JOIN pragma_table_info(@content, 'main') AS c
-      WHERE type = 'table' AND sqlite_schema.name = @content COLLATE NOCASE AND c.name = @column COLLATE NOCASE);
+    EXISTS (SELECT 1 FROM main.sqlite_schema AS s JOIN pragma_table_info(@content, 'main') AS c
+      WHERE s.type = 'table' AND s.name = @content COLLATE NOCASE AND c.name = @column COLLATE NOCASE);
 
 -- What the index is to be, as it stands in the schema behind its name; and what there is.
 DROP TABLE IF EXISTS temp.whiten_wanted;

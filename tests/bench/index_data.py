@@ -208,8 +208,16 @@ class _Best:
         ids = np.broadcast_to(ids, scores.shape)
         if self.ids is not None:
             ids, scores = np.hstack([self.ids, ids]), np.hstack([self.scores, scores])
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :DEPTH]
-        self.ids, self.scores = np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)
+        if scores.shape[1] > DEPTH:
+            best = np.argpartition(scores, -DEPTH, axis=1)[:, -DEPTH:]
+            ids, scores = np.take_along_axis(ids, best, 1), np.take_along_axis(scores, best, 1)
+        self.ids, self.scores = ids, scores
+
+    def sorted(self):
+        """ids and similarities, best first, of each query."""
+        order = self.np.argsort(-self.scores, axis=1, kind="stable")
+        for ids, scores, one in zip(self.ids, self.scores, order):
+            yield ids[one].astype(self.np.int64).tobytes(), scores[one].astype(self.np.float32).tobytes()
 
 
 def _name(path, k, options):
@@ -237,8 +245,7 @@ def space(path, k, options="{}"):
         connection.executemany("INSERT INTO q(v) VALUES (?)", ((row.tobytes(),) for row in q))
         connection.execute("CREATE TABLE truth(share REAL, query INTEGER, ids BLOB, similarities BLOB)")
         for share, one in best.items():
-            rows = enumerate(zip(one.ids.astype(np.int64), one.scores.astype(np.float32)), 1)
-            values = ((share, i, a.tobytes(), b.tobytes()) for i, (a, b) in rows)
+            values = ((share, i, *row) for i, row in enumerate(one.sorted(), 1))
             connection.executemany("INSERT INTO truth VALUES (?, ?, ?, ?)", values)
 
     return database(f"space_{_name(path, k, options)}", fill)

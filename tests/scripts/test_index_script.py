@@ -34,18 +34,19 @@ def loaded(base, tmp_path):
     connection.close()
 
 
-def nearest(x, query, k=10, **settings):
-    """ids by numpy, best first."""
-    known = numpy.delete(numpy.arange(N), 99)
-    y = whitened(x[known], **settings)
-    q = y[list(known).index(query)]
-    order = numpy.argsort(-(y @ q) / numpy.linalg.norm(y, axis=1), kind="stable")[:k]
-    return [int(known[i]) + 1 for i in order]
-
-
-def found(loaded, x, query, name="documents_search", k=10):
-    sql = f"SELECT rowid FROM {quoted(name)} WHERE query = ? ORDER BY similarity DESC LIMIT {k}"
+def found(loaded, x, query, name="documents_search"):
+    sql = f"SELECT rowid FROM {quoted(name)} WHERE query = ? ORDER BY similarity DESC LIMIT 10"
     return [i for (i,) in loaded.execute(sql, (vec(x[query]),))]
+
+
+def check_nearest(loaded, x, query, k=K):
+    """The ten nearest by numpy, the first of them the row itself: one may be missed."""
+    known = numpy.delete(numpy.arange(N), 99)
+    y = whitened(x[known], k=k)
+    y /= numpy.linalg.norm(y, axis=1, keepdims=True)
+    wanted = 1 + known[numpy.argsort(-(y @ y[list(known).index(query)]))[:10]]
+    hits = found(loaded, x, query)
+    assert hits[0] == query + 1 and len(hits) == 10 and len(set(hits) & set(wanted.tolist())) >= 9
 
 
 def steps(text):
@@ -59,12 +60,10 @@ def arguments(base, name="documents_search"):
 
 def test_makes_an_index(run, base, loaded, rows):
     text = run("index", k=K)
-    assert steps(text) == [("249", "249")] or steps(text) == [("250", "250")]
-    assert "index: name 'documents_search', rows " in text and "pending 0" in text
+    assert steps(text) == [("249", "249")]
+    assert "index: name 'documents_search', rows 249, pending 0, bytes " in text
     for query in (0, 7, 249):
-        assert found(loaded, rows, query) == nearest(rows, query, k=10) or set(found(loaded, rows, query)) == set(
-            nearest(rows, query, k=10)
-        )
+        check_nearest(loaded, rows, query)
 
 
 def test_tells_recall_and_latency(run, rows):
@@ -85,7 +84,7 @@ def test_the_query_that_it_prints(run, loaded, rows, name):
 def test_steps(run, loaded, rows):
     counts = [int(done) for done, _ in steps(run("index", k=K, batch=40))]
     assert len(counts) == 7 and counts == sorted(set(counts)) and counts[0] == 40
-    assert set(found(loaded, rows, 5)) == set(nearest(rows, 5))
+    check_nearest(loaded, rows, 5)
 
 
 def test_odd_names(run, base, loaded, rng):
@@ -119,11 +118,7 @@ def test_settings_count(run, loaded, rows):
     """The model of the name is the one that is used: its two directions decide."""
     run("fit", model="two", k=2)
     run("index", model="two")
-    known = numpy.delete(numpy.arange(N), 99)
-    y = whitened(rows[known], k=2)
-    y /= numpy.linalg.norm(y, axis=1, keepdims=True)
-    wanted = known[numpy.argsort(-(y @ y[12]))[:10]] + 1
-    assert set(found(loaded, rows, 12)) == set(wanted.tolist())
+    check_nearest(loaded, rows, 12, k=2)
 
 
 def test_again_does_nothing(run, loaded, rows):
@@ -224,7 +219,7 @@ def test_killed_and_run_again(run, base, loaded, rows, chance, tmp_path, journal
         again = connect(tmp_path / "my.db")
         again.execute("INSERT INTO documents_search(documents_search) VALUES ('integrity-check')")
         assert again.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert set(found(again, rows, 5)) == set(nearest(rows, 5))
+        check_nearest(again, rows, 5)
         again.close()
 
 
@@ -235,5 +230,5 @@ def test_a_build_that_was_begun_goes_on(run, loaded, rows):
     )
     loaded.execute("INSERT INTO documents_search(documents_search, rank) VALUES ('build', 100)")
     counts = [int(done) for done, _ in steps(run("index", k=K, batch=100))]
-    assert counts[0] == 200 and len(counts) == 2
-    assert set(found(loaded, rows, 5)) == set(nearest(rows, 5))
+    assert counts == [199, 249]  # one of the first 200 is NULL
+    check_nearest(loaded, rows, 5)
