@@ -28,11 +28,12 @@ INSERT OR IGNORE INTO temp.sqlite_parameters (key, value) VALUES
   ('@content', 'documents'),        -- the table
   ('@column', 'embedding'),         -- its column of vectors
   ('@index', 'documents_search'),   -- the name of the index
-  ('@model', NULL),                 -- the name of a model in the table whitening; NULL: one is fitted, with the next two
   ('@k', NULL),                     -- components to keep: 256, or 0.95 of the variance, or NULL for all that vary
   ('@options', '{}'),               -- such as '{"ridge": 1}'
   ('@batch', 10000),                -- rows in a transaction
   ('@replace', 0);                  -- 1: an index of this name is dropped first
+-- @model, which is not set here, is the name of a model in the table whitening, as sql/fit.sql leaves it: then it is
+-- taken, and @k and @options are its own. Without it one is fitted.
 
 -- The extension, unless it is loaded: the installed one, else the one in this folder. A shell of its own tries
 -- which of them loads, since a failure here would end the script.
@@ -82,9 +83,9 @@ DROP TABLE IF EXISTS temp.whiten_wanted;
 CREATE TEMP TABLE whiten_wanted AS
   SELECT printf('USING whiten_index(content = "%w", column = "%w"%s%s%s, build = 0)', @content, @column,
     CASE WHEN @model IS NULL THEN '' ELSE ', model = ' || quote(@model) END,
-    CASE WHEN @k IS NULL THEN '' ELSE ', k = ' || @k END,
+    CASE WHEN @k IS NULL OR @model IS NOT NULL THEN '' ELSE ', k = ' || @k END,
     ifnull((SELECT group_concat(printf(', %s = %s', key, CASE type WHEN 'text' THEN quote(atom) WHEN 'true' THEN 'true'
-      WHEN 'false' THEN 'false' ELSE quote(atom) END), '') FROM json_each(@options)), '')) AS arguments;
+      WHEN 'false' THEN 'false' ELSE quote(atom) END), '') FROM json_each(@options) WHERE @model IS NULL), '')) AS arguments;
 DROP TABLE IF EXISTS temp.whiten_there;
 CREATE TEMP TABLE whiten_there AS
   SELECT type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE % USING whiten_index(%' AS is_index,

@@ -104,6 +104,7 @@ def test_odd_names(run, base, loaded, rng):
         ({"k": 0.9, "options": '{"ridge": 1, "power": 0.5}'}, "k = 0.9, ridge = 1, power = 0.5"),
         ({"options": '{"ridge": "oas", "normalize": true}'}, "ridge = 'oas', normalize = true"),
         ({"model": "it's"}, "model = 'it''s'"),
+        ({"model": "it's", "k": 9, "options": '{"ridge": 1}'}, "model = 'it''s'"),
     ],
     ids=str,
 )
