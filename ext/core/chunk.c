@@ -89,18 +89,27 @@ int chunk_remove(struct chunk *c, int64_t rowid) {
   return 1;
 }
 
-static int by_value(const void *a, const void *b) {
-  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-  return (x > y) - (x < y);
+struct ordered {
+  int64_t rowid;
+  size_t place;
+};
+
+static int by_rowid(const void *a, const void *b) {
+  const struct ordered *x = a, *y = b;
+  return (x->rowid > y->rowid) - (x->rowid < y->rowid);
 }
 
+/* Rows are counted, not compared with the one in the middle: rowids that a forged table has twice must not leave a full
+** chunk behind. */
 void chunk_split(struct chunk *c, struct chunk *upper) {
-  int64_t rowids[CHUNK_ROWS];
-  for (size_t place = 0; place < c->count; place++) rowids[place] = rowid_at(c, place);
-  qsort(rowids, c->count, sizeof *rowids, by_value);
-  int64_t first = rowids[(c->count + 1) / 2];
-  for (size_t place = c->count; place-- > 0;) { /* what moves to a place that was looked at stays */
-    if (rowid_at(c, place) < first) continue;
+  struct ordered rows[CHUNK_ROWS];
+  unsigned char moves[CHUNK_ROWS] = {0};
+  size_t count = c->count;
+  for (size_t place = 0; place < count; place++) rows[place] = (struct ordered){rowid_at(c, place), place};
+  qsort(rows, count, sizeof *rows, by_rowid);
+  for (size_t i = (count + 1) / 2; i < count; i++) moves[rows[i].place] = 1;
+  for (size_t place = count; place-- > 0;) { /* what comes to a place that was looked at stays there */
+    if (!moves[place]) continue;
     get_at(c, place, upper->spare);
     put_at(upper, upper->count++, upper->spare);
     remove_at(c, place);

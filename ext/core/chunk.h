@@ -37,7 +37,7 @@ void chunk_range(const struct chunk *c, int64_t *first, int64_t *last);
 void chunk_put(struct chunk *c, const struct code *row);
 /* 0 if there was none. */
 int chunk_remove(struct chunk *c, int64_t rowid);
-/* Moves the upper half, by rowid, of two rows or more to `upper`, which is initialised, empty and of the same codes. */
+/* Moves the upper half, by rowid, to `upper`, which is initialised, empty and of the same codes. */
 void chunk_split(struct chunk *c, struct chunk *upper);
 
 /* Bytes of the stored form of so many blocks; in it, block b's part lies 8 bytes behind b times that of one. */

@@ -229,7 +229,7 @@ static void split_model(struct model *m, struct model *upper) {
     if (m->numbers[i] != 0) rowids[count++] = rowid_of(i);
   qsort(rowids, count, sizeof *rowids, by_value);
   for (size_t i = 0; i < ROWIDS; i++)
-    if (m->numbers[i] != 0 && rowid_of(i) >= rowids[(count + 1) / 2]) {
+    if (m->numbers[i] != 0 && count > 1 && rowid_of(i) >= rowids[(count + 1) / 2]) {
       upper->numbers[i] = m->numbers[i];
       m->numbers[i] = 0;
       upper->count++;
@@ -239,7 +239,7 @@ static void split_model(struct model *m, struct model *upper) {
 
 TEST(chunk_split_by_rowid) {
   struct random r = {random_seed()};
-  static const size_t COUNTS[] = {CHUNK_ROWS, CHUNK_ROWS, 1001, 130, 128, 3, 2};
+  static const size_t COUNTS[] = {CHUNK_ROWS, CHUNK_ROWS, 1001, 130, 128, 3, 2, 1};
   static struct model m, upper;
   static struct image before, lower_image, upper_image;
   for (size_t n = 0; n < COUNT(COUNTS); n++) {
@@ -268,6 +268,21 @@ TEST(chunk_split_by_rowid) {
     chunk_clear(&upper.chunk);
     stop(&m);
   }
+}
+
+/* As no chunk should be: one rowid 1,024 times. Both halves have room then. */
+TEST(chunk_split_of_equal_rowids) {
+  static struct model m;
+  struct chunk upper = {0};
+  start(&m, 8, 1);
+  for (size_t i = 0; i < CHUNK_ROWS; i++) put(&m, i);
+  for (size_t b = 0; b < CHUNK_BLOCKS; b++) memset(chunk_block(&m.chunk, b).rest, 0, 64 * sizeof(int64_t));
+  assert_int_equal(chunk_init(&upper, &m.codes, 2), STATUS_OK);
+  chunk_split(&m.chunk, &upper);
+  assert_int_equal(m.chunk.count, CHUNK_ROWS / 2);
+  assert_int_equal(upper.count, CHUNK_ROWS / 2);
+  chunk_clear(&upper);
+  stop(&m);
 }
 
 /* ---- what is stored ---- */
@@ -366,6 +381,6 @@ TEST(chunk_out_of_memory) {
 }
 
 UNIT_MAIN(faulty_test(chunk_against_a_map), faulty_test(chunk_at_the_edge_of_a_block),
-          faulty_test(chunk_split_by_rowid), faulty_test(chunk_stored_and_read),
-          faulty_test(chunk_damage_is_found), faulty_test(chunk_displaced_blocks_are_found),
-          faulty_test(chunk_out_of_memory))
+          faulty_test(chunk_split_by_rowid), faulty_test(chunk_split_of_equal_rowids),
+          faulty_test(chunk_stored_and_read), faulty_test(chunk_damage_is_found),
+          faulty_test(chunk_displaced_blocks_are_found), faulty_test(chunk_out_of_memory))
