@@ -174,9 +174,10 @@ static void whiten_index_info(sqlite3_context *context, int argc, sqlite3_value 
   (void)argc;
   if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
   struct index *index = index_named(&call, sqlite3_context_db_handle(context), argv[0]);
-  if (index == NULL || index_refresh(&call, index)) return;
+  if (index == NULL) return;
   sqlite3_str *json = sqlite3_str_new(NULL);
-  append_info(&call, json, index);
+  if (store_hold(&call, &index->store) == 0 && index_refresh(&call, index) == 0) append_info(&call, json, index);
+  store_let_go(&call, &index->store);
   size_t bytes = (size_t)sqlite3_str_length(json);
   char *text = sqlite3_str_finish(json);
   if (text == NULL || call.failed) {

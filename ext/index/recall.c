@@ -172,16 +172,10 @@ static void report(struct run *r, double values[INDEX]) {
 
 /* ---- the table function ---- */
 
-static void filter(struct call *call, struct table_cursor *base, sqlite3_value **argv) {
-  struct cursor *cursor = (struct cursor *)base;
-  int64_t queries, k;
-  table_clear(base);
-  cursor->is_done = 1;
-  if (integer_read(call, argv[1], "queries", 1, &queries) || integer_read(call, argv[2], "k", 1, &k)) return;
-  struct index *index = index_named(call, table_db(base), argv[0]);
-  if (index == NULL || index_ready(call, index)) return;
+static void run(struct call *call, struct index *index, const int64_t asked[2], struct cursor *cursor) {
+  if (index_ready(call, index)) return;
   int64_t rows = dir_rows(&index->generations[0].dir);
-  struct run r = {.call = call, .index = index, .count = queries < rows ? queries : rows, .k = (size_t)k};
+  struct run r = {.call = call, .index = index, .count = asked[0] < rows ? asked[0] : rows, .k = (size_t)asked[1]};
   if (r.count == 0) return;
   r.rowids = memory_array(&sqlite_memory, (uint64_t)r.count, sizeof *r.rowids);
   r.seconds = memory_array(&sqlite_memory, (uint64_t)r.count, sizeof *r.seconds);
@@ -195,6 +189,19 @@ static void filter(struct call *call, struct table_cursor *base, sqlite3_value *
   join_clear(&r.join);
   sqlite3_free(r.rowids);
   sqlite3_free(r.seconds);
+}
+
+static void filter(struct call *call, struct table_cursor *base, sqlite3_value **argv) {
+  struct cursor *cursor = (struct cursor *)base;
+  int64_t asked[2];
+  table_clear(base);
+  cursor->is_done = 1;
+  if (integer_read(call, argv[1], "queries", 1, &asked[0]) || integer_read(call, argv[2], "k", 1, &asked[1]))
+    return;
+  struct index *index = index_named(call, table_db(base), argv[0]);
+  if (index == NULL) return;
+  if (store_hold(call, &index->store) == 0) run(call, index, asked, cursor);
+  store_let_go(call, &index->store);
 }
 
 static void next(struct call *call, struct table_cursor *base) {

@@ -5,6 +5,7 @@
 
 /* Each names tables of the index by their suffixes, between @ and @. */
 static const char *const SQL[STATEMENTS] = {
+    [HOLD] = "SELECT 1 FROM @config@",
     [ROOT] = "SELECT stamp, built FROM @config@ WHERE id = 0",
     [TOUCH] = "UPDATE @config@ SET stamp = ?1 WHERE id = 0",
     [TEXT] = "SELECT text FROM @config@ WHERE id = 0",
@@ -59,8 +60,10 @@ int statement_step(struct call *call, struct store *store, sqlite3_stmt *s) {
 }
 
 int statement_reset(struct call *call, sqlite3_stmt *s) {
-  sqlite3_reset(s);
-  sqlite3_clear_bindings(s);
+  if (s != NULL) {
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+  }
   return call->failed;
 }
 

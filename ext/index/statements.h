@@ -7,6 +7,7 @@
 #include "index/store.h"
 
 enum statement {
+  HOLD,
   ROOT,
   TOUCH,
   TEXT,

@@ -65,6 +65,15 @@ int store_rename(struct call *call, struct store *store, const char *name) {
 
 /* ---- the root and the generations ---- */
 
+int store_hold(struct call *call, struct store *store) {
+  statement_step(call, store, statement_of(call, store, HOLD));
+  return call->failed;
+}
+
+void store_let_go(struct call *call, struct store *store) {
+  statement_reset(call, store->statements[HOLD]);
+}
+
 int store_root(struct call *call, struct store *store, int64_t *stamp) {
   enum { NEWEST = 1 };
   sqlite3_stmt *s = statement_of(call, store, ROOT);

@@ -39,7 +39,7 @@ int64_t dir_rows(const struct dir *dir);
 int dir_insert(struct call *call, struct dir *dir, size_t place, const struct dir_chunk *chunk);
 void dir_remove(struct dir *dir, size_t place);
 
-enum { STORE_STATEMENTS = 18 };
+enum { STORE_STATEMENTS = 19 };
 
 struct store {
   sqlite3 *db;
@@ -57,6 +57,11 @@ void store_close(struct store *store);
 int store_create(struct call *call, struct store *store);
 int store_destroy(struct call *call, struct store *store);
 int store_rename(struct call *call, struct store *store, const char *name);
+
+/* From here to store_let_go all reading is of one snapshot, as it is within a query on the index: what is not one itself
+** calls these. */
+int store_hold(struct call *call, struct store *store);
+void store_let_go(struct call *call, struct store *store);
 
 /* The root's stamp; draws a new one; the root's text (from sqlite3_malloc, empty if NULL), and writes it. */
 int store_root(struct call *call, struct store *store, int64_t *stamp);
