@@ -63,17 +63,17 @@ def copied(folder, with_modules=True):
 
 
 class Session:
-    """The program at work on a folder of the demo's corpus: a file a topic, in two folders."""
+    """The program at work on a folder of the demo's corpus, a file a topic, as examples/README.md makes it."""
 
     def __init__(self, node, folder):
         self.folder, self.file, self.texts = folder, folder / "my.db", folder / "texts"
-        _, rows = corpus()
-        topics = sorted({row[2] for row in rows})
-        for place, topic in enumerate(topics):
-            path = self.texts / "ab"[place % 2] / f"{topic.replace(' ', '_')}.txt"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("\n\n".join(row[3] for row in rows if row[2] == topic), encoding="utf-8")
-        (self.texts / "a" / "ignored.bin").write_bytes(b"\xff")
+        self.texts.mkdir()
+        for _, _, topic, text in corpus()[1]:
+            with open(self.texts / f"{topic}.txt", "a", encoding="utf-8") as file:
+                file.write(f"{text}\n\n")
+        for name in ("ignored.bin", ".hidden/a.txt", "node_modules/a.txt"):
+            (self.texts / name).parent.mkdir(exist_ok=True)
+            (self.texts / name).write_bytes(b"\xff")
         self.process = subprocess.Popen(
             [str(node), "--no-warnings", copied(folder), self.file, self.texts, WHITEN_SO],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
@@ -134,7 +134,7 @@ def session(request, tmp_path_factory):
 @pytest.fixture
 def asked(session):
     """A stored text of one line, its id and its vector."""
-    i, (_, text, v) = next(item for item in session.first.items() if "a/" in item[1][0])
+    i, (_, text, v) = next(item for item in session.first.items() if item[1][0] == "animals.txt")
     return i, text, v
 
 
@@ -160,9 +160,9 @@ def test_nearest_and_pages(session, asked):
 
 def test_filter(session, asked):
     _, text, v = asked
-    found = session.ask(f"{text} --in 'b/*'")
-    assert {hit[2][:2] for hit in found} == {"b/"}
-    close_to(found, session.order(v, within="b/")[:PAGE])
+    found = session.ask(f"{text} --in 'b*'")
+    assert {hit[2] for hit in found} <= {"books.txt", "bread.txt"}
+    close_to(found, session.order(v, within="b")[:PAGE])
 
 
 def test_threshold(session, asked):
@@ -199,10 +199,11 @@ def test_what_comes_and_goes_is_seen(session):
     """Without being started again: files of the folder, and rows that somebody else writes and removes."""
     query = LATER.split("\n")[0]
     assert session.ask(query)[0][3] != query
-    path = session.texts / "b" / "later.txt"
+    path = session.texts / "new" / "later.txt"
+    path.parent.mkdir()
     path.write_text(LATER, encoding="utf-8")
     found = session.ask(query)
-    assert found[0][2:] == ("b/later.txt", query) and found[0][0] == pytest.approx(1, abs=1e-3)
+    assert found[0][2:] == ("new/later.txt", query) and found[0][0] == pytest.approx(1, abs=1e-3)
     assert session.ask(f"{query} --hybrid")[0][3] == query
     v = next(v for _, text, v in session.stored().values() if text == query)
     close_to(found, session.order(v)[:PAGE])
@@ -221,8 +222,20 @@ def python(session, *arguments):
 def test_python_searches_the_same_file(session, asked):
     i, text, v = asked
     assert python(session, i) == session.ask(text)
-    close_to(python(session, i, "--page", 2, "--in", "b/*"), session.order(v, within="b/")[PAGE : 2 * PAGE])
+    close_to(python(session, i, "--page", 2, "--in", "b*"), session.order(v, within="b")[PAGE : 2 * PAGE])
     assert python(session, i, "--least", 1.5) == []
+
+
+def test_the_session_of_the_readme(session):
+    """What examples/README.md shows: the same texts, the same scores but for their last digits."""
+    (shown,) = re.findall(r"```console\n(> .*?)```", (ROOT / "examples" / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    for part in shown.split("> ")[1:]:
+        query, *lines = part.strip().split("\n")
+        hits = [re.fullmatch(r"(-?\d\.\d{4})  (\d+)  (\S+)  (.*)", line).groups() for line in lines[:-1]]
+        found = session.ask(query)
+        assert [(int(i), path, text) for _, i, path, text in hits] == [hit[1:] for hit in found]
+        assert [float(score) for score, *_ in hits] == pytest.approx([score for score, *_ in found], abs=2e-3)
+        assert lines[-1] == f"{len(hits)} found"
 
 
 def test_says_what_is_missing(tmp_path):

@@ -37,6 +37,7 @@ def results():
         "CREATE TABLE tokens (text_id INTEGER, v BLOB, mask INTEGER);"
         "CREATE TABLE texts (id INTEGER PRIMARY KEY, last_hidden_state BLOB, attention_mask TEXT);"
         "CREATE TABLE posts (id INTEGER PRIMARY KEY, v BLOB);"
+        "CREATE TABLE questions (id INTEGER PRIMARY KEY, v BLOB);"
     )
     db.executemany(
         "INSERT INTO documents VALUES (?, ?, ?, ?)",
@@ -46,12 +47,13 @@ def results():
     states = numpy.arange(3 * 384, dtype="<f4")
     db.execute("INSERT INTO texts VALUES (1, ?, '[1,1,0]')", (states.tobytes(),))
     db.executemany("INSERT INTO posts VALUES (?, ?)", [(i, f"[{i}]") for i in range(8)])
+    db.execute("INSERT INTO questions SELECT id, embedding FROM documents WHERE id IN (3, 9)")
     found = []
-    bound = {"query": embeddings[0].tobytes()}
+    bound = {"query": embeddings[0].tobytes(), "embedding": (embeddings[1] - embeddings[2] + 0.8).tobytes()}
     for block in blocks("README.md", "sql") + blocks("sql/README.md", "sql"):
         block = "\n".join(line for line in block.split("\n") if not line.startswith("."))
         for statement in split(block):
-            found.append((statement, db.execute(statement, bound if ":query" in statement else ()).fetchall()))
+            found.append((statement, db.execute(statement, bound if re.search(":(query|embedding)", statement) else ()).fetchall()))
     db.close()
     return found
 
@@ -126,8 +128,44 @@ def demo(tmp_path_factory):
 
 def test_output(demo):
     """What the README shows of the demo's output is a piece of it."""
-    (shown,) = blocks("README.md", "text")
+    _, shown = blocks("README.md", "text")
     assert shown.strip() and shown in demo[0]
+
+
+def test_the_first_lines(demo):
+    """The README's first statements, as they stand there, on the demo's texts; a last digit may be another where LAPACK
+    differs."""
+    block, (shown, _) = blocks("README.md", "sql")[0], blocks("README.md", "text")
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    load_into(db)
+    db.execute("ATTACH ? AS demo", (str(demo[1]),))
+    db.execute("CREATE TABLE documents (id INTEGER PRIMARY KEY, text TEXT, embedding BLOB)")
+    db.execute("INSERT INTO documents SELECT id, text, vector FROM demo.item")
+    ((words,),) = db.execute("SELECT pool_mean(vector) FROM demo.word WHERE word IN ('it', 'will', 'rain', 'tonight')")
+    ((query,),) = db.execute("SELECT vector FROM demo.query")
+    rows = []
+    for statement in split(re.sub(r"^\..*$", "", block, flags=re.MULTILINE)):
+        bound = {"query": query, "embedding": words} if re.search(":(query|embedding)", statement) else ()
+        rows += db.execute(statement, bound).fetchall()
+    db.close()
+    lines = [line.split("|") for line in shown.strip().split("\n")]
+    assert [text for text, _ in lines] == [text for text, _ in rows] and len(rows) == 3
+    assert [float(number) for _, number in lines] == pytest.approx([number for _, number in rows], abs=1e-6)
+
+
+def test_the_search_index(results):
+    """The reference's statements: the document itself comes first; a filter, a threshold and pages keep to it."""
+    first = rows_of(results, r"^\s*SELECT rowid, similarity FROM documents_search\(:query\)")
+    assert len(first) == 10 and first[0] == (1, 1.0)
+    filtered = rows_of(results, r"FROM documents_search WHERE query = :query AND similarity")
+    assert filtered and all(similarity >= 0.05 and rowid % 28 in range(1, 15) for rowid, similarity in filtered)
+    page = rows_of(results, r"FROM documents_search AS s JOIN")
+    assert len(page) == 10 and page[0][2] <= first[9][1]
+    joined = rows_of(results, r"FROM questions AS q JOIN documents_search")
+    assert [(q, hit) for q, hit, similarity in joined if similarity == 1] == [(3, 3), (9, 9)] and len(joined) == 20
+    assert rows_of(results, r"whiten_index_info\('documents_search'\) ->> 'rows'") == [(ROWS + 1,)]
+    ((recall, *_),) = rows_of(results, r"FROM whiten_index_recall\('documents_search'")
+    assert recall > 0.9
 
 
 def test_picture(demo):
