@@ -74,6 +74,17 @@ def tokens(db):
             yield f"mode{mode}mask{kind}", bytes([3, mode, kind, len(mask)]) + mask + states
 
 
+def chunks(db):
+    """Zeros, whose hashes are repaired; rows that count up; one that would be refused."""
+    for k in (1, 8, 9, 24):
+        yield f"zeros{k}", bytes([1, k - 1, 129, 0, 0])
+    counting = bytes(i * 37 % 251 for i in range(1700))
+    yield "bytes", bytes([1, 7, 130, 3, 0]) + counting
+    yield "blocks", bytes([1, 2, 0, 13, 2]) + counting
+    yield "refused", bytes([0, 7, 130, 3, 0]) + counting
+    yield "not_a_number", bytes([1, 0, 128, 0, 0]) + b"\xff" * 1620
+
+
 def sql(db):
     for statement in range(40):
         yield f"statement{statement}", bytes([statement]) + bytes((statement * 7 + i * 5) % 23 for i in range(40))
@@ -83,7 +94,7 @@ def sql(db):
 def main():
     db = connect()
     count = size = 0
-    for target in [vectors, models, stats, options, tokens, sql]:
+    for target in [vectors, models, stats, options, tokens, chunks, sql]:
         folder = SEEDS / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():
