@@ -1,0 +1,132 @@
+"""What sql/README.md says of whiten_index and its surroundings: a connection without the extension, hosts that are cautious,
+INSERT OR REPLACE."""
+
+import sqlite3
+
+import pytest
+from conftest import connect, fill, one, run_shell, vec
+
+ROWS, DIM = 200, 8
+
+
+@pytest.fixture
+def path(tmp_path, rng):
+    """A file with the table t(id, v) and the index s."""
+    db = connect(tmp_path / "my.db")
+    fill(db, rng.standard_normal((ROWS, DIM)))
+    db.execute("CREATE VIRTUAL TABLE s USING whiten_index(content = t, column = v, k = 4)")
+    db.close()
+    return tmp_path / "my.db"
+
+
+@pytest.fixture
+def db(path):
+    connection = connect(path)
+    yield connection
+    connection.close()
+
+
+def nearest(db, query, k=1):
+    return [i for (i,) in db.execute(f"SELECT rowid FROM s(?) LIMIT {k}", (vec(query),))]
+
+
+def is_in_step(db):
+    db.execute("INSERT INTO s(s) VALUES ('integrity-check')")
+    return True
+
+
+def test_without_the_extension(path, db):
+    """It reads the content, and writes nothing to it; what it drops is gone."""
+    other = sqlite3.connect(path, isolation_level=None)
+    assert other.execute("SELECT count(*) FROM t").fetchall() == [(ROWS,)]
+    for sql in ("INSERT INTO t(v) VALUES (x'')", "DELETE FROM t WHERE id = 1", "UPDATE t SET v = NULL", "SELECT * FROM s"):
+        with pytest.raises(sqlite3.OperationalError, match="^no such module: whiten_index$"):
+            other.execute(sql)
+    other.close()
+    assert is_in_step(db)
+
+
+def test_without_triggers(path, db, rng):
+    """Others write as they like; 'sync' finds what changed."""
+    db.execute("DROP TABLE s")
+    db.execute("CREATE VIRTUAL TABLE s USING whiten_index(content = t, column = v, k = 4, triggers = 0)")
+    other, x = sqlite3.connect(path, isolation_level=None), rng.standard_normal((2, DIM))
+    other.execute("DELETE FROM t WHERE id = 7")
+    other.execute("UPDATE t SET v = ? WHERE id = 8", (vec(x[0]),))
+    other.execute("INSERT INTO t VALUES (1000, ?)", (vec(x[1]),))
+    other.close()
+    with pytest.raises(sqlite3.OperationalError, match="'sync' codes what has changed"):
+        is_in_step(db)
+    db.execute("INSERT INTO s(s) VALUES ('sync')")
+    assert is_in_step(db) and nearest(db, x[0]) == [8] and nearest(db, x[1]) == [1000]
+    assert one(db, "SELECT whiten_index_info('s') ->> 'rows'") == ROWS
+
+
+def test_triggers_of_ones_own(db, rng):
+    db.execute("DROP TABLE s")
+    db.executescript(
+        "CREATE VIRTUAL TABLE s USING whiten_index(content = t, column = v, k = 4, triggers = 0);"
+        "CREATE TRIGGER comes AFTER INSERT ON t BEGIN INSERT INTO s(rowid, vector) VALUES (new.id, new.v); END;"
+        "CREATE TRIGGER goes AFTER DELETE ON t BEGIN INSERT INTO s(s, rowid) VALUES ('delete', old.id); END;"
+    )
+    x = rng.standard_normal(DIM)
+    db.execute("INSERT INTO t VALUES (1000, ?)", (vec(x),))
+    assert nearest(db, x) == [1000] and is_in_step(db)
+    db.execute("DELETE FROM t WHERE id IN (5, 1000)")
+    assert nearest(db, x) != [1000] and is_in_step(db)
+
+
+def test_a_schema_that_is_not_trusted(db, rng):
+    db.execute("PRAGMA trusted_schema = OFF")
+    x = rng.standard_normal(DIM)
+    db.execute("INSERT INTO t VALUES (1000, ?)", (vec(x),))
+    db.execute("DELETE FROM t WHERE id = 3")
+    assert nearest(db, x) == [1000] and is_in_step(db)
+
+
+def test_defensive_mode(path):
+    """The index writes its tables; nobody else does."""
+    change = "INSERT INTO t VALUES (1000, (SELECT v FROM t WHERE id = 4)); DELETE FROM t WHERE id = 4;"
+    query = "SELECT rowid FROM s((SELECT v FROM t WHERE id = 1000)) LIMIT 1; INSERT INTO s(s) VALUES ('integrity-check');"
+    done = run_shell(f".dbconfig defensive on\n{change}\n{query}", path)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.endswith("\n1000\n")
+    done = run_shell(".dbconfig defensive on\nDELETE FROM s_dir;", path)
+    assert done.returncode != 0 and "table s_dir may not be modified" in done.stderr
+
+
+def test_an_authorizer(db, rng):
+    """What a write and a query do, besides what the statement says, is with the index's own tables and its content."""
+    asked = set()
+
+    def authorize(action, first, second, schema, source):
+        if action in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE, sqlite3.SQLITE_READ):
+            asked.add(first)
+        return sqlite3.SQLITE_OK
+
+    db.set_authorizer(authorize)
+    x = rng.standard_normal(DIM)
+    db.execute("INSERT INTO t VALUES (1000, ?)", (vec(x),))
+    assert nearest(db, x) == [1000]
+    assert asked - {"sqlite_master"} <= {"t", "s", "s_config", "s_dir", "s_signs", "s_rest"}
+    db.set_authorizer(lambda action, first, *_: sqlite3.SQLITE_DENY if first == "s_rest" else sqlite3.SQLITE_OK)
+    with pytest.raises(sqlite3.DatabaseError, match="prohibited|not authorized"):
+        db.execute("INSERT INTO t VALUES (1001, ?)", (vec(x),))
+        nearest(db, x)
+
+
+def test_insert_or_replace(db, rng):
+    """SQLite tells no trigger of the row that goes, unless it is asked to."""
+    x = rng.standard_normal((3, DIM))
+    db.execute("INSERT OR REPLACE INTO t VALUES (5, ?)", (vec(x[0]),))
+    assert nearest(db, x[0]) == [5] and is_in_step(db)
+    db.execute("CREATE TABLE u(id INTEGER PRIMARY KEY, name TEXT UNIQUE, v BLOB)")
+    db.execute("INSERT INTO u SELECT id, 'n' || id, v FROM t")
+    db.execute("DROP TABLE s")
+    db.execute("CREATE VIRTUAL TABLE s USING whiten_index(content = u, column = v, k = 4)")
+    db.execute("INSERT OR REPLACE INTO u VALUES (1000, 'n6', ?)", (vec(x[1]),))
+    assert 6 not in nearest(db, x[1], ROWS + 1) and len(nearest(db, x[1], ROWS + 1)) == ROWS
+    db.execute("INSERT INTO s(s) VALUES ('sync')")
+    assert is_in_step(db)
+    db.execute("PRAGMA recursive_triggers = ON")
+    db.execute("INSERT OR REPLACE INTO u VALUES (1001, 'n7', ?)", (vec(x[2]),))
+    assert nearest(db, x[2]) == [1001] and is_in_step(db)
