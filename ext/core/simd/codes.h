@@ -20,10 +20,11 @@ INLINE bytes bytes_at(const void *p) {
   return *(const bytes_anywhere *)p;
 }
 
-/* sums (of 64 rows) += the entries for up to CODE_PART bytes. */
-INLINE void add_entries(size_t n, const unsigned char *tables, const unsigned char *codes, int32_t *sums) {
+/* sums (of 64 rows) = the entries for up to CODE_PART bytes, added to what is there unless these are the first. */
+INLINE void add_entries(int is_first, size_t n, const unsigned char *tables, const unsigned char *codes,
+                        int32_t *sums) {
   shorts even[CODE_REGISTERS], odd[CODE_REGISTERS];
-  uint16_t first[CODE_ROWS / 2], second[CODE_ROWS / 2];
+  uint16_t first[CODE_ROWS / 2], second[CODE_ROWS / 2], row[CODE_ROWS];
   UNROLL for (size_t r = 0; r < CODE_REGISTERS; r++) even[r] = odd[r] = (shorts){0};
   for (size_t i = 0; i < n; i++, tables += 32, codes += CODE_ROWS) {
     UNROLL for (size_t r = 0; r < CODE_REGISTERS; r++) {
@@ -39,20 +40,21 @@ INLINE void add_entries(size_t n, const unsigned char *tables, const unsigned ch
     *(shorts_anywhere *)(second + WIDTH / 2 * r) = odd[r];
   }
   for (size_t i = 0; i < CODE_ROWS / 2; i++) {
-    sums[2 * i] += first[i];
-    sums[2 * i + 1] += second[i];
+    row[2 * i] = first[i];
+    row[2 * i + 1] = second[i];
   }
+  for (size_t i = 0; i < CODE_ROWS; i++) sums[i] = row[i] + (is_first ? 0 : sums[i]);
 }
 
 /* Each step is rounded, as long as -ffp-contract=off holds. */
 static uint64_t scan_codes(size_t n, const unsigned char *tables, const unsigned char *rows, float scale,
                            float base, float least) {
   const unsigned char *codes = rows + 4 * CODE_ROWS;
-  int32_t sums[CODE_ROWS] = {0};
+  int32_t sums[CODE_ROWS];
   uint64_t mask = 0;
-  for (; n > CODE_PART; n -= CODE_PART, tables += 32 * CODE_PART, codes += CODE_ROWS * CODE_PART)
-    add_entries(CODE_PART, tables, codes, sums);
-  add_entries(n, tables, codes, sums);
+  add_entries(1, n < CODE_PART ? n : CODE_PART, tables, codes, sums);
+  for (size_t i = CODE_PART; i < n; i += CODE_PART)
+    add_entries(0, n - i < CODE_PART ? n - i : CODE_PART, tables + 32 * i, codes + CODE_ROWS * i, sums);
   UNROLL for (size_t r = 0; r < CODE_ROWS; r += FLOATS) {
     floats factor = floats_at(rows + 4 * r),
            sum = __builtin_convertvector(*(const ints_anywhere *)(sums + r), floats);
