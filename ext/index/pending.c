@@ -73,7 +73,8 @@ void pending_applied(struct pending *p) {
 }
 
 void pending_release(struct pending *p, int savepoint) {
-  if (p->mark_count > (size_t)savepoint) p->mark_count = (size_t)savepoint;
+  size_t number = savepoint < 0 ? 0 : (size_t)savepoint;
+  if (p->mark_count > number) p->mark_count = number;
   trim(p);
 }
 
@@ -89,6 +90,7 @@ enum status pending_savepoint(struct pending *p, int savepoint) {
 
 void pending_rollback_to(struct pending *p, int savepoint) {
   size_t number = (size_t)savepoint;
+  if (savepoint < 0) pending_end(p);
   if (number >= p->mark_count) return;
   drop(p, p->marks[number].count, p->count);
   p->applied = p->marks[number].applied;

@@ -48,7 +48,8 @@ const struct change *pending_at(const struct pending *p, size_t index); /* of th
 void pending_applied(struct pending *p);
 
 /*
-** xSavepoint, xRelease, xRollbackTo: savepoints are numbered from the outermost, 0, on.
+** xSavepoint, xRelease, xRollbackTo: savepoints are numbered from the outermost, 0, on; but one that began the
+** transaction is -1, and what SQLite tells of it is a rollback alone.
 **
 ** A savepoint that opens may have those below it that SQLite never told of, because they were opened before the table
 ** was used: they get marks, too, for the list was empty then. Marks of its number or above are of savepoints that came

@@ -90,10 +90,11 @@ static void release(struct model *m, int savepoint) {
   m->depth = savepoint;
 }
 
+/* -1: to the beginning of the transaction, which goes on. */
 static void rollback_to(struct model *m, int savepoint) {
   pending_rollback_to(&m->pending, savepoint);
-  m->visible = m->saved_visible[savepoint];
-  m->tables = m->saved_tables[savepoint];
+  m->visible = savepoint < 0 ? m->begun : m->saved_visible[savepoint];
+  m->tables = savepoint < 0 ? m->begun : m->saved_tables[savepoint];
   m->depth = savepoint + 1;
 }
 
@@ -147,8 +148,8 @@ static void step(struct model *m, struct random *r) {
     rc = pending_savepoint(&m->pending, m->depth);
   else if (what < 78 && m->depth > 0)
     release(m, (int)random_below(r, (size_t)m->depth));
-  else if (what < 87 && m->depth > 0)
-    rollback_to(m, (int)random_below(r, (size_t)m->depth));
+  else if (what < 87)
+    rollback_to(m, (int)random_below(r, (size_t)m->depth + 1) - 1);
   else if (what < 97)
     applied(m);
   else
