@@ -44,9 +44,7 @@ int build_begin(struct call *call, struct index *index) {
     fail_sqlite(call, rc, index->db);
   sqlite3_finalize(s);
   if (call->failed || g.id == 0) return call->failed;
-  if (store_touch(call, &index->store, &index->root)) return call->failed;
-  index_forget(index);
-  return index_look(call, index);
+  return index_renew(call, index);
 }
 
 /* ---- rows on their way ---- */
@@ -186,7 +184,7 @@ static void finish(struct build *b) {
   b->g->stored.built = built;
   if (b->is_at_end && b->g == &b->index->generations[1])
     store_remove_generation(b->call, store, b->index->generations[0].stored.id);
-  if (!b->call->failed) store_touch(b->call, store, &b->index->root);
+  if (!b->call->failed) index_renew(b->call, b->index);
 }
 
 /* The next rows of a generation that is not complete. */
@@ -207,8 +205,7 @@ static int code_generation(struct call *call, struct index *index, struct genera
   }
   sqlite3_free(b->memory);
   sqlite3_free(b);
-  index_forget(index);
-  return call->failed ? call->failed : index_look(call, index);
+  return call->failed;
 }
 
 static struct generation *incomplete(struct index *index) {
@@ -225,13 +222,33 @@ int build_step(struct call *call, struct index *index, int64_t rows) {
   return g != NULL ? code_generation(call, index, g, rows) : 0;
 }
 
-int build_again(struct call *call, struct index *index, int64_t rows) {
-  if (index_refresh(call, index)) return call->failed;
-  if (index->generations[1].model != NULL && rows == INT64_MAX) {
-    store_remove_generation(call, &index->store, index->generations[1].stored.id);
-    index_forget(index);
-    if (index_look(call, index)) return call->failed;
+/* What is damaged must not keep what would mend it from being made: nothing of it stays. */
+static int empty(struct call *call, struct index *index) {
+  if (store_empty(call, &index->store)) return call->failed;
+  for (struct index *i = index->connection->indexes; i != NULL; i = i->next) {
+    if (!index_is_same(i, index)) continue;
+    pending_applied(&i->pending);
+    if (i != index) pending_written(&i->pending);
   }
+  return index_renew(call, index);
+}
+
+/* Before a rebuild from the beginning to the end, in place of index_refresh: one that has begun goes. */
+static int begin_anew(struct call *call, struct index *index) {
+  char *ignored = NULL;
+  index_forget(index);
+  struct call trial = call_of_table(call->function, call->connection, &ignored);
+  index_refresh(&trial, index);
+  sqlite3_free(ignored);
+  if (trial.failed == SQLITE_ERROR) return empty(call, index);
+  if (index_refresh(call, index) || store_sweep(call, &index->store)) return call->failed;
+  if (index->generations[1].model == NULL) return 0;
+  if (store_remove_generation(call, &index->store, index->generations[1].stored.id)) return call->failed;
+  return index_renew(call, index);
+}
+
+int build_again(struct call *call, struct index *index, int64_t rows) {
+  if (rows == INT64_MAX ? begin_anew(call, index) : index_refresh(call, index)) return call->failed;
   if (index->generations[0].model != NULL && index->generations[1].model == NULL && build_begin(call, index))
     return call->failed;
   return build_step(call, index, rows);

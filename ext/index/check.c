@@ -144,6 +144,16 @@ static void check_generation(struct check *c) {
   }
 }
 
+/* What no generation has, and so nothing reads. */
+static void check_orphans(struct call *call, struct index *index, int mends) {
+  int64_t chunk;
+  if (mends)
+    store_sweep(call, &index->store);
+  else if (store_orphan(call, &index->store, &chunk) == 0 && chunk != 0)
+    fail(call, "chunk %lld of '%s' is in one of its tables only: 'sync' removes it", (long long)chunk,
+         index->name);
+}
+
 int check_index(struct call *call, struct index *index, int mends) {
   struct check *c = sqlite3_malloc64(sizeof *c);
   if (c == NULL) return fail_nomem(call), call->failed;
@@ -160,6 +170,7 @@ int check_index(struct call *call, struct index *index, int mends) {
     sqlite3_free(c->codes);
   }
   sqlite3_free(c);
-  if (mends && !call->failed) store_touch(call, &index->store, &index->root);
+  check_orphans(call, index, mends);
+  if (mends && !call->failed) index_touch(call, index);
   return call->failed;
 }

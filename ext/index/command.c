@@ -33,11 +33,13 @@ static void optimize(struct call *call, struct index *index, sqlite3_value **col
 
 static void check(struct call *call, struct index *index, sqlite3_value **columns) {
   (void)columns;
+  index_forget(index); /* what the tables have now is to be checked */
   if (index_refresh(call, index) == 0) check_index(call, index, 0);
 }
 
 static void repair(struct call *call, struct index *index, sqlite3_value **columns) {
   (void)columns;
+  index_forget(index);
   if (index_refresh(call, index) == 0) check_index(call, index, 1);
 }
 
@@ -64,15 +66,19 @@ static void delete_row(struct call *call, struct index *index, sqlite3_value **c
 static const struct {
   const char *name;
   void (*run)(struct call *call, struct index *index, sqlite3_value **columns);
-} COMMANDS[] = {{"delete", delete_row}, {"build", build},     {"rebuild", rebuild},   {"optimize", optimize},
-                {"sync", repair},       {"cache", set_cache}, {"recall", set_recall}, {"integrity-check", check}};
+  int writes;
+} COMMANDS[] = {{"delete", delete_row, 0}, {"build", build, 1},          {"rebuild", rebuild, 1},
+                {"optimize", optimize, 1}, {"sync", repair, 1},          {"cache", set_cache, 0},
+                {"recall", set_recall, 0}, {"integrity-check", check, 0}};
 
 int command_run(struct call *call, struct index *index, sqlite3_value **columns) {
   const char *name = (const char *)sqlite3_value_text(columns[INDEX_COMMAND]);
   if (name == NULL) return fail_nomem(call), call->failed;
   for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++) {
     if (strcmp(name, COMMANDS[i].name) != 0) continue;
+    if (COMMANDS[i].writes && index_write(call, index)) return call->failed;
     COMMANDS[i].run(call, index, columns);
+    if (COMMANDS[i].writes) index_written(call, index);
     return call->failed;
   }
   fail(call,

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/hash.h"
 #include "core/vector.h"
 #include "host/memory.h"
 #include "index/sync.h"
@@ -54,17 +55,41 @@ static int load_generation(struct call *call, struct index *index, int place,
   if (g->model == NULL || g->stored.stamp != stored->stamp) {
     generation_clear(g);
     g->stored = *stored;
-    if (load_model(call, index, g)) return call->failed;
+    if (load_model(call, index, g)) return generation_clear(g), call->failed;
   }
   g->stored = *stored;
   return store_dir(call, &index->store, stored->id, &g->dir);
+}
+
+/* Of all that a reader goes by, but for models and chunks, which have their own. */
+static int64_t hash_of(const struct index *index) {
+  uint64_t hash = 0;
+  for (int i = 0; i < 2; i++) {
+    const struct generation *g = &index->generations[i];
+    if (g->model == NULL) continue;
+    hash = hash_xxh64(&g->stored, sizeof g->stored, hash);
+    hash = hash_xxh64(g->dir.chunks, g->dir.count * sizeof *g->dir.chunks, hash);
+  }
+  return (int64_t)hash;
 }
 
 void index_forget(struct index *index) {
   index->root = 0;
 }
 
-static int reload(struct call *call, struct index *index, int64_t root) {
+int index_is_same(const struct index *a, const struct index *b) {
+  return a->db == b->db && sqlite3_stricmp(a->schema, b->schema) == 0 && sqlite3_stricmp(a->name, b->name) == 0;
+}
+
+/* Nothing may have failed halfway. */
+static int check_whole(struct call *call, const struct index *index) {
+  for (const struct index *i = index->connection->indexes; i != NULL; i = i->next)
+    if (pending_is_torn(&i->pending) && i->writing == 0 && index_is_same(i, index))
+      fail(call, "a change of '%s' failed halfway in this transaction, expected ROLLBACK", index->name);
+  return call->failed;
+}
+
+static int read_generations(struct call *call, struct index *index) {
   struct store_generation stored[2];
   int count;
   index_forget(index);
@@ -80,15 +105,48 @@ static int reload(struct call *call, struct index *index, int64_t root) {
       load_generation(call, index, i, &stored[i]);
     else
       generation_clear(&index->generations[i]);
-  if (!call->failed) index->root = root;
   return call->failed;
 }
 
 int index_look(struct call *call, struct index *index) {
-  int64_t root;
-  if (store_root(call, &index->store, &root)) return call->failed;
-  return root == index->root ? 0 : reload(call, index, root);
+  int64_t root, hash;
+  if (check_whole(call, index) || store_root(call, &index->store, &root, &hash)) return call->failed;
+  if (root == index->root || read_generations(call, index)) return call->failed;
+  if (hash != hash_of(index))
+    fail(call,
+         "chunks are not those that '%s' was left with: %s_dir or %s_config is damaged; 'rebuild' makes them anew",
+         index->name, index->name, index->name);
+  else
+    index->root = root;
+  return call->failed;
 }
+
+/* ---- writing ---- */
+
+int index_write(struct call *call, struct index *index) {
+  if (check_whole(call, index)) return call->failed;
+  if (index->writing++ == 0) {
+    index->writes = index->store.writes;
+    pending_write(&index->pending);
+  }
+  return 0;
+}
+
+void index_written(struct call *call, struct index *index) {
+  if (call->failed) index_forget(index);
+  if (--index->writing > 0) return;
+  if (!call->failed || index->store.writes == index->writes) pending_written(&index->pending);
+}
+
+int index_touch(struct call *call, struct index *index) {
+  return store_touch(call, &index->store, hash_of(index), &index->root);
+}
+
+int index_renew(struct call *call, struct index *index) {
+  return read_generations(call, index) ? call->failed : index_touch(call, index);
+}
+
+/* ---- reading ---- */
 
 int index_refresh(struct call *call, struct index *index) {
   return sync_flush(call, index) ? call->failed : index_look(call, index);

@@ -38,6 +38,8 @@ struct index {
   sqlite3_stmt *fetch;   /* SELECT column FROM content WHERE rowid = ?1 */
   struct source content; /* its rows in order */
   struct index *next;    /* of this connection */
+  int writing;           /* index_write without index_written */
+  int64_t writes;        /* the store's, when it began */
 };
 
 /* Where the errors of a query on it go. */
@@ -51,6 +53,20 @@ int index_refresh(struct call *call, struct index *index);
 int index_ready(struct call *call, struct index *index);
 /* Forgets what was read, so that it is read again. */
 void index_forget(struct index *index);
+
+/*
+** Around whatever writes the tables; pairs may stand within each other. index_write is an error, and needs no other
+** half, if an earlier write has failed halfway and was not undone: then nothing is read or written until the
+** transaction is rolled back, since what the tables have by then must not be taken for what their stamps name.
+*/
+int index_write(struct call *call, struct index *index);
+void index_written(struct call *call, struct index *index);
+/* The generations are in the tables as they are here: writes a new root. The same, of what the tables have. */
+int index_touch(struct call *call, struct index *index);
+int index_renew(struct call *call, struct index *index);
+/* Whether both are one index of one connection: SQLite opens it anew when the schema changes in a transaction, and
+** tells the old one of savepoints and the transaction's end, if that has changes. */
+int index_is_same(const struct index *a, const struct index *b);
 void generation_clear(struct generation *g); /* safe on a zeroed struct */
 
 /* Makes index->content_name known; its schema. */

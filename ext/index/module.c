@@ -89,8 +89,10 @@ static void fill(struct call *call, struct index *index) {
 static int create(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
   struct call call = call_of_table(argv[2], aux, error);
   struct index *index = open(db, aux, argc, argv, &call);
+  int64_t last = sqlite3_last_insert_rowid(db);
   if (index == NULL) return call.failed;
   fill(&call, index);
+  sqlite3_set_last_insert_rowid(db, last);
   if (call.failed)
     clear(index);
   else
@@ -106,7 +108,11 @@ static int disconnect(sqlite3_vtab *vtab) {
 static int destroy(sqlite3_vtab *vtab) {
   struct index *index = (struct index *)vtab;
   struct call call = index_call(index);
+  /* Would be lost if the savepoint came back: SQLite tells a table that is dropped of nothing. It shows no message. */
+  if (pending_is_needed(&index->pending)) return SQLITE_LOCKED;
   if (schema_drop_triggers(&call, index) || store_destroy(&call, &index->store)) return call.failed;
+  for (struct index *i = index->connection->indexes; i != NULL; i = i->next)
+    if (index_is_same(i, index)) pending_applied(&i->pending);
   clear(index);
   return SQLITE_OK;
 }
@@ -134,7 +140,7 @@ static int insert(struct call *call, struct index *index, sqlite3_value **column
 static int update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {
   struct index *index = (struct index *)vtab;
   struct call call = index_call(index);
-  *rowid = 0;
+  *rowid = sqlite3_last_insert_rowid(index->db); /* stays what it is */
   if (argc == 1 || sqlite3_value_type(argv[0]) != SQLITE_NULL) {
     fail(&call, "the rows of an index are those of its content, expected changes of '%s'",
          index->arguments.content);
@@ -145,6 +151,7 @@ static int update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_in
     command_run(&call, index, columns);
   else
     insert(&call, index, columns);
+  sqlite3_set_last_insert_rowid(index->db, *rowid);
   return call.failed;
 }
 
@@ -153,9 +160,14 @@ static int begin(sqlite3_vtab *vtab) {
   return SQLITE_OK;
 }
 
+/* What failed halfway and was not undone is not committed. */
 static int sync(sqlite3_vtab *vtab) {
-  struct call call = index_call((struct index *)vtab);
-  return sync_flush(&call, (struct index *)vtab);
+  struct index *index = (struct index *)vtab;
+  struct call call = index_call(index);
+  if (index_write(&call, index)) return call.failed;
+  sync_flush(&call, index);
+  index_written(&call, index);
+  return call.failed;
 }
 
 static int commit(sqlite3_vtab *vtab) {
@@ -186,8 +198,10 @@ static int rollback_to(sqlite3_vtab *vtab, int number) {
 static int rename_index(sqlite3_vtab *vtab, const char *name) {
   struct index *index = (struct index *)vtab;
   struct call call = index_call(index);
-  if (sync_flush(&call, index)) return call.failed;
-  return store_rename(&call, &index->store, name);
+  if (sync_flush(&call, index) || index_write(&call, index)) return call.failed;
+  store_rename(&call, &index->store, name);
+  index_written(&call, index);
+  return call.failed;
 }
 
 static int shadow_name(const char *suffix) {

@@ -4,6 +4,9 @@
 #include "host/memory.h"
 #include "index/statements.h"
 
+/* More than there can be, of rowids in 64 bits. */
+static const int64_t MOST_CHUNKS = INT64_MAX / 2;
+
 /* ---- the directory ---- */
 
 void dir_clear(struct dir *dir) {
@@ -55,7 +58,11 @@ int store_dir(struct call *call, struct store *store, int64_t generation, struct
   while (statement_step(call, store, s)) {
     struct dir_chunk chunk = {sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
                               sqlite3_column_int64(s, 3)};
-    if (chunk.count < 1 || chunk.count > CHUNK_ROWS)
+    if (chunk.number < 1 || chunk.number > MOST_CHUNKS)
+      fail(call,
+           "chunk %lld of '%s' has no number that a chunk can have: %s_dir is damaged; 'rebuild' makes it anew",
+           (long long)chunk.number, store->name, store->name);
+    else if (chunk.count < 1 || chunk.count > CHUNK_ROWS)
       fail(call, "chunk %lld of '%s' has %lld rows, expected 1 to %d: %s_dir is damaged; 'rebuild' makes it anew",
            (long long)chunk.number, store->name, (long long)chunk.count, CHUNK_ROWS, store->name);
     else
@@ -107,7 +114,7 @@ static sqlite3_blob *open_blob(struct call *call, struct store *store, const str
   int rc = table == NULL ? SQLITE_NOMEM
                          : sqlite3_blob_open(store->db, store->schema, table, "data", part->number, write, &blob);
   sqlite3_free(table);
-  if (rc == SQLITE_OK) return blob;
+  if (rc == SQLITE_OK) return store->writes += write, blob;
   sqlite3_blob_close(blob);
   if (rc == SQLITE_ERROR)
     fail_damaged(call, store, part);

@@ -72,9 +72,28 @@ void pending_applied(struct pending *p) {
   trim(p);
 }
 
+void pending_write(struct pending *p) {
+  if (p->torn == 0) p->torn = p->mark_count + 1;
+}
+
+void pending_written(struct pending *p) {
+  p->torn = 0;
+}
+
+int pending_is_torn(const struct pending *p) {
+  return p->torn > 0;
+}
+
+int pending_is_needed(const struct pending *p) {
+  for (size_t i = 0; i + 1 < p->mark_count; i++)
+    if (p->marks[i].applied < p->marks[i].count) return 1;
+  return 0;
+}
+
 void pending_release(struct pending *p, int savepoint) {
   size_t number = savepoint < 0 ? 0 : (size_t)savepoint;
   if (p->mark_count > number) p->mark_count = number;
+  if (p->torn > p->mark_count + 1) p->torn = p->mark_count + 1;
   trim(p);
 }
 
@@ -92,6 +111,7 @@ void pending_rollback_to(struct pending *p, int savepoint) {
   size_t number = (size_t)savepoint;
   if (savepoint < 0) pending_end(p);
   if (number >= p->mark_count) return;
+  if (p->torn > number + 1) p->torn = 0;
   drop(p, p->marks[number].count, p->count);
   p->applied = p->marks[number].applied;
   p->mark_count = number + 1;
@@ -99,5 +119,5 @@ void pending_rollback_to(struct pending *p, int savepoint) {
 
 void pending_end(struct pending *p) {
   drop(p, 0, p->count);
-  p->applied = p->mark_count = 0;
+  p->applied = p->mark_count = p->torn = 0;
 }

@@ -32,6 +32,7 @@ struct pending {
   struct change **changes;
   size_t mark_count, mark_capacity;
   struct pending_mark *marks;
+  size_t torn; /* marks that there were, and one, when writing began that has not ended; 0: the tables are whole */
 };
 
 void pending_init(struct pending *p, const struct memory *mem);
@@ -46,6 +47,18 @@ size_t pending_count(const struct pending *p);
 const struct change *pending_at(const struct pending *p, size_t index); /* of those, the oldest first */
 /* The tables have them all now. */
 void pending_applied(struct pending *p);
+
+/*
+** Around whatever writes the tables. What has begun and not ended has failed halfway, which SQLite undoes where the
+** statement has a savepoint of its own; where it has not, the tables stay torn until a savepoint from before comes
+** back.
+*/
+void pending_write(struct pending *p);
+void pending_written(struct pending *p);
+int pending_is_torn(const struct pending *p);
+/* Whether there is something to write once the tables are as they were at a savepoint that is open around the innermost
+** one. */
+int pending_is_needed(const struct pending *p);
 
 /*
 ** xSavepoint, xRelease, xRollbackTo: savepoints are numbered from the outermost, 0, on; but one that began the

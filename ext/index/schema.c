@@ -51,9 +51,10 @@ int schema_drop_triggers(struct call *call, struct index *index) {
   static const char *const NAMES[] = {"insert", "delete", "update"};
   char *prefix;
   if (store_text(call, &index->store, &prefix)) return call->failed;
-  for (int i = 0; i < 3 && prefix[0] != 0 && !call->failed; i++)
+  const char *known = prefix[0] != 0 ? prefix : index->name; /* if the tables are damaged */
+  for (int i = 0; i < 3 && index->arguments.triggers && !call->failed; i++)
     execute(call, index,
-            sqlite3_mprintf("DROP TRIGGER IF EXISTS \"%w\".\"%w_%s\"", index->schema, prefix, NAMES[i]));
+            sqlite3_mprintf("DROP TRIGGER IF EXISTS \"%w\".\"%w_%s\"", index->schema, known, NAMES[i]));
   sqlite3_free(prefix);
   return call->failed;
 }

@@ -6,8 +6,8 @@
 /* Each names tables of the index by their suffixes, between @ and @. */
 static const char *const SQL[STATEMENTS] = {
     [HOLD] = "SELECT 1 FROM @config@",
-    [ROOT] = "SELECT stamp, built FROM @config@ WHERE id = 0",
-    [TOUCH] = "UPDATE @config@ SET stamp = ?1 WHERE id = 0",
+    [ROOT] = "SELECT stamp, built, hash FROM @config@ WHERE id = 0",
+    [TOUCH] = "UPDATE @config@ SET stamp = ?1, hash = ?2 WHERE id = 0",
     [TEXT] = "SELECT text FROM @config@ WHERE id = 0",
     [SET_TEXT] = "UPDATE @config@ SET text = ?1 WHERE id = 0",
     [GENERATIONS] = "SELECT id, stamp, built FROM @config@ WHERE id > 0 ORDER BY id",
@@ -15,6 +15,9 @@ static const char *const SQL[STATEMENTS] = {
     [ADD_GENERATION] = "INSERT INTO @config@(id, stamp, model, built)"
                        " SELECT max(id) + 1, ?1, ?2, ?3 FROM @config@ RETURNING id",
     [SET_BUILT] = "UPDATE @config@ SET built = ?2 WHERE id = ?1",
+    [REMOVE_SIGNS] = "DELETE FROM @signs@ WHERE chunk IN (SELECT chunk FROM @dir@ WHERE generation = ?1)",
+    [REMOVE_REST] = "DELETE FROM @rest@ WHERE chunk IN (SELECT chunk FROM @dir@ WHERE generation = ?1)",
+    [REMOVE_DIR] = "DELETE FROM @dir@ WHERE generation = ?1",
     [REMOVE_GENERATION] = "DELETE FROM @config@ WHERE id = ?1",
     [DIR] = "SELECT chunk, first, count, stamp FROM @dir@ WHERE generation = ?1 ORDER BY first",
     [PUT_DIR] = "INSERT INTO @dir@(chunk, generation, first, count, stamp) VALUES (?1, ?2, ?3, ?4, ?5)"
@@ -25,6 +28,12 @@ static const char *const SQL[STATEMENTS] = {
     [PUT_SIGNS] = "INSERT INTO @signs@(chunk, data) VALUES (?1, ?2) ON CONFLICT (chunk) DO UPDATE SET data = ?2",
     [PUT_REST] = "INSERT INTO @rest@(chunk, data) VALUES (?1, ?2) ON CONFLICT (chunk) DO UPDATE SET data = ?2",
     [DROP_SIGNS] = "DELETE FROM @signs@ WHERE chunk = ?1",
+    [ORPHAN] = "SELECT chunk FROM @dir@ WHERE ifnull(generation, 0) NOT IN (SELECT id FROM @config@ WHERE id > 0)"
+               " UNION ALL SELECT chunk FROM @signs@ WHERE chunk NOT IN (SELECT chunk FROM @dir@)"
+               " UNION ALL SELECT chunk FROM @rest@ WHERE chunk NOT IN (SELECT chunk FROM @dir@) LIMIT 1",
+    [SWEEP_DIR] = "DELETE FROM @dir@ WHERE ifnull(generation, 0) NOT IN (SELECT id FROM @config@ WHERE id > 0)",
+    [SWEEP_SIGNS] = "DELETE FROM @signs@ WHERE chunk NOT IN (SELECT chunk FROM @dir@)",
+    [SWEEP_REST] = "DELETE FROM @rest@ WHERE chunk NOT IN (SELECT chunk FROM @dir@)",
     [DROP_REST] = "DELETE FROM @rest@ WHERE chunk = ?1",
 };
 
@@ -54,6 +63,7 @@ sqlite3_stmt *statement_of(struct call *call, struct store *store, enum statemen
 
 int statement_step(struct call *call, struct store *store, sqlite3_stmt *s) {
   if (s == NULL || call->failed) return 0;
+  if (!sqlite3_stmt_readonly(s)) store->writes++;
   int rc = sqlite3_step(s);
   if (rc != SQLITE_ROW && rc != SQLITE_DONE) fail_sqlite(call, rc, store->db);
   return rc == SQLITE_ROW;

@@ -16,6 +16,9 @@ enum statement {
   MODEL,
   ADD_GENERATION,
   SET_BUILT,
+  REMOVE_SIGNS,
+  REMOVE_REST,
+  REMOVE_DIR,
   REMOVE_GENERATION,
   DIR,
   PUT_DIR,
@@ -26,6 +29,10 @@ enum statement {
   PUT_REST,
   DROP_SIGNS,
   DROP_REST,
+  ORPHAN,
+  SWEEP_DIR,
+  SWEEP_SIGNS,
+  SWEEP_REST,
   STATEMENTS
 };
 _Static_assert(sizeof((struct store *)NULL)->statements / sizeof(sqlite3_stmt *) == STATEMENTS,

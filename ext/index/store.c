@@ -31,12 +31,13 @@ static int execute(struct call *call, struct store *store, const char *format) {
 int store_create(struct call *call, struct store *store) {
   return execute(
       call, store,
-      "CREATE TABLE @config@(id INTEGER PRIMARY KEY, stamp INTEGER, model BLOB, built INTEGER, text TEXT);"
+      "CREATE TABLE @config@(id INTEGER PRIMARY KEY, stamp INTEGER, model BLOB, built INTEGER, text TEXT,"
+      " hash INTEGER);"
       "CREATE TABLE @dir@(chunk INTEGER PRIMARY KEY, generation INTEGER, first INTEGER, count INTEGER,"
       " stamp INTEGER);"
       "CREATE TABLE @signs@(chunk INTEGER PRIMARY KEY, data BLOB);"
       "CREATE TABLE @rest@(chunk INTEGER PRIMARY KEY, data BLOB);"
-      "INSERT INTO @config@(id, stamp, built) VALUES (0, 1, 1)");
+      "INSERT INTO @config@(id, stamp, built, hash) VALUES (0, 1, 1, 0)");
 }
 
 int store_destroy(struct call *call, struct store *store) {
@@ -56,11 +57,28 @@ int store_rename(struct call *call, struct store *store, const char *name) {
     sqlite3_free(sql);
     if (rc != SQLITE_OK) fail_sqlite(call, rc, store->db);
   }
-  char *copy = call->failed ? NULL : sqlite3_mprintf("%s", name);
-  if (copy == NULL) return fail_nomem(call), call->failed;
-  sqlite3_free(store->name);
-  store->name = copy;
-  return 0;
+  return call->failed;
+}
+
+int store_orphan(struct call *call, struct store *store, int64_t *number) {
+  sqlite3_stmt *s = statement_of(call, store, ORPHAN);
+  *number = statement_step(call, store, s) ? sqlite3_column_int64(s, 0) : 0;
+  return statement_reset(call, s);
+}
+
+int store_sweep(struct call *call, struct store *store) {
+  static const enum statement EACH[] = {SWEEP_DIR, SWEEP_SIGNS, SWEEP_REST};
+  for (int i = 0; i < 3; i++) statement_run(call, store, EACH[i], 0, NULL);
+  return call->failed;
+}
+
+int store_empty(struct call *call, struct store *store) {
+  store->writes++;
+  return execute(call, store,
+                 "DELETE FROM @dir@; DELETE FROM @signs@; DELETE FROM @rest@; DELETE FROM @config@ WHERE id <> 0;"
+                 "INSERT INTO @config@(id, stamp, built, hash) VALUES (0, 1, 1, 0)"
+                 " ON CONFLICT DO UPDATE SET stamp = 1, hash = 0,"
+                 " built = CASE WHEN typeof(built) = 'integer' AND built > 1 THEN built ELSE 1 END");
 }
 
 /* ---- the root and the generations ---- */
@@ -74,34 +92,39 @@ void store_let_go(struct call *call, struct store *store) {
   statement_reset(call, store->statements[HOLD]);
 }
 
-int store_root(struct call *call, struct store *store, int64_t *stamp) {
+int store_root(struct call *call, struct store *store, int64_t *stamp, int64_t *hash) {
   enum { NEWEST = 1 };
   sqlite3_stmt *s = statement_of(call, store, ROOT);
-  *stamp = 0;
+  *stamp = *hash = 0;
   if (statement_step(call, store, s)) {
     *stamp = sqlite3_column_int64(s, 0);
+    *hash = sqlite3_column_int64(s, 2);
     int64_t version = sqlite3_column_int64(s, 1);
-    if (version != NEWEST)
+    if (version > NEWEST)
       fail(call, "the index has format version %lld, expected %d: made by another version of the extension",
            (long long)version, NEWEST);
+    else if (*stamp == 0 || version != NEWEST)
+      fail(call, "%s_config has a root without a stamp or a version: it is damaged; 'rebuild' makes it anew",
+           store->name);
   } else if (!call->failed) {
-    fail(call, "%s_config has no row 0, expected the root of the index: the table is damaged", store->name);
+    fail(call, "%s_config has no row 0, the root of the index: it is damaged; 'rebuild' makes it anew",
+         store->name);
   }
   return s != NULL ? statement_reset(call, s) : call->failed;
 }
 
-int store_touch(struct call *call, struct store *store, int64_t *stamp) {
-  *stamp = new_stamp();
-  return statement_run(call, store, TOUCH, 1, stamp);
+int store_touch(struct call *call, struct store *store, int64_t hash, int64_t *stamp) {
+  int64_t values[] = {new_stamp(), hash};
+  *stamp = values[0];
+  return statement_run(call, store, TOUCH, 2, values);
 }
 
 int store_text(struct call *call, struct store *store, char **text) {
   sqlite3_stmt *s = statement_of(call, store, TEXT);
   *text = NULL;
-  if (statement_step(call, store, s)) {
-    *text = sqlite3_mprintf("%s", sqlite3_column_text(s, 0));
-    if (*text == NULL) fail_nomem(call);
-  }
+  int has_row = statement_step(call, store, s);
+  *text = call->failed ? NULL : sqlite3_mprintf("%s", has_row ? (const char *)sqlite3_column_text(s, 0) : NULL);
+  if (*text == NULL) fail_nomem(call);
   return s != NULL ? statement_reset(call, s) : call->failed;
 }
 
@@ -113,16 +136,22 @@ int store_set_text(struct call *call, struct store *store, const char *text) {
   return statement_reset(call, s);
 }
 
+/* As many were never made. */
+static const int64_t MOST_GENERATIONS = INT64_MAX / 2;
+
 int store_generations(struct call *call, struct store *store, struct store_generation generations[2], int *count) {
   sqlite3_stmt *s = statement_of(call, store, GENERATIONS);
   *count = 0;
   while (statement_step(call, store, s)) {
     if (*count == 2) {
-      fail(call, "%s_config has more than two generations: the table is damaged", store->name);
+      fail(call, "%s_config has more than two generations: it is damaged; 'rebuild' makes it anew", store->name);
       break;
     }
     struct store_generation *g = &generations[(*count)++];
     g->id = sqlite3_column_int64(s, 0);
+    if (g->id > MOST_GENERATIONS)
+      fail(call, "%s_config has generation %lld, more than there can be: it is damaged; 'rebuild' makes it anew",
+           store->name, (long long)g->id);
     g->stamp = sqlite3_column_int64(s, 1);
     g->built = sqlite3_column_type(s, 2) == SQLITE_NULL ? INT64_MAX : sqlite3_column_int64(s, 2);
   }
@@ -138,7 +167,7 @@ int store_model(struct call *call, struct store *store, int64_t generation, void
     const void *blob = sqlite3_column_blob(s, 0);
     *bytes = (size_t)sqlite3_column_bytes(s, 0);
     *model = sqlite3_malloc64(*bytes + 1);
-    if (*model == NULL)
+    if (*model == NULL || (blob == NULL && *bytes > 0))
       fail_nomem(call);
     else if (*bytes > 0)
       memcpy(*model, blob, *bytes);
@@ -175,9 +204,7 @@ int store_set_built(struct call *call, struct store *store, int64_t generation, 
 }
 
 int store_remove_generation(struct call *call, struct store *store, int64_t generation) {
-  struct dir dir = {0};
-  if (store_dir(call, store, generation, &dir) == 0)
-    for (size_t i = 0; i < dir.count && !call->failed; i++) store_drop_chunk(call, store, dir.chunks[i].number);
-  dir_clear(&dir);
-  return statement_run(call, store, REMOVE_GENERATION, 1, &generation);
+  static const enum statement EACH[] = {REMOVE_SIGNS, REMOVE_REST, REMOVE_DIR, REMOVE_GENERATION};
+  for (int i = 0; i < 4 && !call->failed; i++) statement_run(call, store, EACH[i], 1, &generation);
+  return call->failed;
 }

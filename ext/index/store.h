@@ -1,8 +1,9 @@
 /*
 ** The shadow tables of an index: the only file that reads and writes them.
 **
-**   NAME_config(id INTEGER PRIMARY KEY, stamp INTEGER, model BLOB, built INTEGER, text TEXT)
+**   NAME_config(id INTEGER PRIMARY KEY, stamp INTEGER, model BLOB, built INTEGER, text TEXT, hash INTEGER)
 **      id 0: the root. stamp: drawn anew by every transaction that changes anything; built: the format's version, 1;
+**      hash: of what the generations and their chunks are, as index.c computes it, so that a lie or a gap is noticed;
 **      text: what the names of the triggers begin with, NULL without triggers.
 **      id > 0: a generation of codes, the current one and, while the index is being rebuilt, the next; stamp: drawn
 **      when it was made; model: the whitening model; built: the largest rowid of the content up to which rows are
@@ -39,12 +40,13 @@ int64_t dir_rows(const struct dir *dir);
 int dir_insert(struct call *call, struct dir *dir, size_t place, const struct dir_chunk *chunk);
 void dir_remove(struct dir *dir, size_t place);
 
-enum { STORE_STATEMENTS = 19 };
+enum { STORE_STATEMENTS = 26 };
 
 struct store {
   sqlite3 *db;
   char *schema, *name; /* owned */
   sqlite3_stmt *statements[STORE_STATEMENTS];
+  int64_t writes; /* to the tables, so far */
 };
 
 /* What a row of NAME_config says of a generation. */
@@ -56,16 +58,23 @@ int store_open(struct call *call, struct store *store, sqlite3 *db, const char *
 void store_close(struct store *store);
 int store_create(struct call *call, struct store *store);
 int store_destroy(struct call *call, struct store *store);
+/* The tables alone: SQLite opens the index anew by its new name. */
 int store_rename(struct call *call, struct store *store, const char *name);
+/* The number of a chunk that is in one of the tables alone, or of no generation; 0 if there is none. Removes such. */
+int store_orphan(struct call *call, struct store *store, int64_t *number);
+int store_sweep(struct call *call, struct store *store);
+/* Empties them, whatever they hold, but for what the triggers are called. */
+int store_empty(struct call *call, struct store *store);
 
-/* From here to store_let_go all reading is of one snapshot, as it is within a query on the index: what is not one itself
-** calls these. */
+/* From here to store_let_go all reading is of one snapshot, as it is within a query on the index: what is not one
+** itself calls these. */
 int store_hold(struct call *call, struct store *store);
 void store_let_go(struct call *call, struct store *store);
 
-/* The root's stamp; draws a new one; the root's text (from sqlite3_malloc, empty if NULL), and writes it. */
-int store_root(struct call *call, struct store *store, int64_t *stamp);
-int store_touch(struct call *call, struct store *store, int64_t *stamp);
+/* The root's stamp, which is never 0, and hash; draws a new stamp, and writes the hash; the root's text (from
+** sqlite3_malloc, empty if NULL), and writes it. */
+int store_root(struct call *call, struct store *store, int64_t *stamp, int64_t *hash);
+int store_touch(struct call *call, struct store *store, int64_t hash, int64_t *stamp);
 int store_text(struct call *call, struct store *store, char **text);
 int store_set_text(struct call *call, struct store *store, const char *text);
 

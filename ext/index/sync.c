@@ -186,7 +186,7 @@ static int optimize(struct call *call, struct index *index, struct generation *g
 
 int sync_optimize(struct call *call, struct index *index) {
   for (int i = 0; i < 2 && !call->failed; i++) optimize(call, index, &index->generations[i]);
-  return call->failed ? call->failed : store_touch(call, &index->store, &index->root);
+  return call->failed ? call->failed : index_touch(call, index);
 }
 
 /* ---- what is pending ---- */
@@ -227,20 +227,37 @@ static int apply_pending(struct call *call, struct index *index, struct ordered 
   return call->failed;
 }
 
-int sync_flush(struct call *call, struct index *index) {
+static int write_pending(struct call *call, struct index *index) {
   size_t count = pending_count(&index->pending);
-  if (count == 0 || index_look(call, index)) return call->failed;
+  if (index_look(call, index)) return call->failed;
   struct ordered *all = memory_array(&sqlite_memory, count, sizeof *all);
   struct sync_row *list = memory_array(&sqlite_memory, count, sizeof *list);
   if (all == NULL || list == NULL)
     fail_nomem(call);
   else if (apply_pending(call, index, all, list) == 0)
-    store_touch(call, &index->store, &index->root);
+    index_touch(call, index);
   sqlite3_free(all);
   sqlite3_free(list);
-  if (call->failed)
-    index_forget(index);
-  else
-    pending_applied(&index->pending);
+  if (!call->failed) pending_applied(&index->pending);
   return call->failed;
+}
+
+/* What this one has. The user's last rowid stays what it is. */
+static int flush(struct call *call, struct index *index) {
+  int64_t last = sqlite3_last_insert_rowid(index->db);
+  if (pending_count(&index->pending) == 0 || index_write(call, index)) return call->failed;
+  write_pending(call, index);
+  index_written(call, index);
+  sqlite3_set_last_insert_rowid(index->db, last);
+  return call->failed;
+}
+
+/* From there on in the list, the last one first: it was opened first. */
+static int flush_each(struct call *call, const struct index *index, struct index *from) {
+  if (from == NULL || flush_each(call, index, from->next)) return call->failed;
+  return index_is_same(from, index) ? flush(call, from) : 0;
+}
+
+int sync_flush(struct call *call, struct index *index) {
+  return flush_each(call, index, index->connection->indexes);
 }

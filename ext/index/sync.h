@@ -12,7 +12,7 @@
 int sync_put(struct call *call, struct index *index, int64_t rowid, const struct vector *v);
 int sync_remove(struct call *call, struct index *index, int64_t rowid);
 
-/* Writes what is pending. 0 on success. */
+/* Writes what is pending, in all that are open of the same index. 0 on success. */
 int sync_flush(struct call *call, struct index *index);
 
 /* Rows of one generation, in ascending order of rowid and each rowid once, into its chunks and its dir; a row without a

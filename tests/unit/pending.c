@@ -22,6 +22,7 @@ struct model {
   struct pending pending;
   struct table visible, tables, begun, saved_visible[DEPTH], saved_tables[DEPTH];
   int depth;
+  int is_torn, saved_torn[DEPTH]; /* writing has begun, and failed halfway */
   int64_t changes;
 };
 
@@ -59,6 +60,7 @@ static void check(const struct model *m) {
   struct table seen = m->tables;
   apply(&m->pending, &seen);
   assert_memory_equal(&seen, &m->visible, sizeof seen);
+  assert_int_equal(pending_is_torn(&m->pending), m->is_torn);
 }
 
 static enum status add(struct model *m, int generation, int64_t rowid, int is_put) {
@@ -72,7 +74,10 @@ static enum status add(struct model *m, int generation, int64_t rowid, int is_pu
 }
 
 static void applied(struct model *m) {
+  if (m->is_torn) return; /* then nobody writes */
+  pending_write(&m->pending);
   apply(&m->pending, &m->tables);
+  pending_written(&m->pending);
   pending_applied(&m->pending);
   assert_int_equal(pending_count(&m->pending), 0);
 }
@@ -81,6 +86,7 @@ static enum status savepoint(struct model *m) {
   enum status rc = pending_savepoint(&m->pending, m->depth);
   if (rc != STATUS_OK) return rc;
   m->saved_visible[m->depth] = m->visible;
+  m->saved_torn[m->depth] = m->is_torn;
   m->saved_tables[m->depth++] = m->tables;
   return STATUS_OK;
 }
@@ -95,16 +101,21 @@ static void rollback_to(struct model *m, int savepoint) {
   pending_rollback_to(&m->pending, savepoint);
   m->visible = savepoint < 0 ? m->begun : m->saved_visible[savepoint];
   m->tables = savepoint < 0 ? m->begun : m->saved_tables[savepoint];
+  m->is_torn = savepoint < 0 ? 0 : m->saved_torn[savepoint];
   m->depth = savepoint + 1;
 }
 
 /* Commits or rolls back. */
 static void end(struct model *m, int commit) {
-  if (commit)
+  if (commit && !m->is_torn)
     applied(m);
   else
     m->tables = m->visible = m->begun;
-  pending_end(&m->pending);
+  if (commit)
+    pending_end(&m->pending);
+  else
+    pending_rollback_to(&m->pending, -1);
+  m->is_torn = 0;
   m->depth = 0;
   m->begun = m->tables;
   assert_int_equal(m->pending.count, 0);
@@ -116,6 +127,7 @@ static void begin_within(struct model *m, int savepoints) {
   for (m->depth = 0; m->depth < savepoints; m->depth++) {
     m->saved_visible[m->depth] = m->visible;
     m->saved_tables[m->depth] = m->tables;
+    m->saved_torn[m->depth] = 0;
   }
   if (savepoints > 0) assert_int_equal(pending_savepoint(&m->pending, savepoints - 1), STATUS_OK);
 }
@@ -150,8 +162,10 @@ static void step(struct model *m, struct random *r) {
     release(m, (int)random_below(r, (size_t)m->depth));
   else if (what < 87)
     rollback_to(m, (int)random_below(r, (size_t)m->depth + 1) - 1);
-  else if (what < 97)
+  else if (what < 96)
     applied(m);
+  else if (what < 97)
+    pending_write(&m->pending), m->is_torn = 1;
   else
     end(m, random_below(r, 2) > 0);
   assert_int_equal(rc, faulty.failed ? STATUS_NOMEM : STATUS_OK);
@@ -219,6 +233,28 @@ TEST(pending_savepoints_before_its_time) {
   assert_int_equal(faulty.live, 0);
 }
 
+/* What must be written again if the table were to come back by a savepoint: what was not when that was opened. */
+TEST(pending_needed) {
+  static struct model m;
+  for (int is_written = 0; is_written < 2; is_written++) {
+    memset(&m, 0, sizeof m);
+    pending_init(&m.pending, &faulty_memory);
+    assert_int_equal(add(&m, 0, 1, 1), STATUS_OK);
+    assert_int_equal(savepoint(&m), STATUS_OK);
+    assert_false(pending_is_needed(&m.pending)); /* the statement's own */
+    release(&m, 0);
+    if (is_written) applied(&m);
+    assert_int_equal(savepoint(&m), STATUS_OK);
+    assert_int_equal(add(&m, 0, 2, 1), STATUS_OK);
+    assert_int_equal(savepoint(&m), STATUS_OK);
+    assert_int_equal(pending_is_needed(&m.pending), !is_written);
+    applied(&m);
+    assert_int_equal(pending_is_needed(&m.pending), !is_written);
+    pending_clear(&m.pending);
+  }
+  assert_int_equal(faulty.live, 0);
+}
+
 static enum status pending_once(void) {
   struct pending p;
   enum status rc = STATUS_OK;
@@ -242,5 +278,5 @@ TEST(pending_zeroed_is_empty) {
 }
 
 UNIT_MAIN(faulty_test(pending_against_copies), faulty_test(pending_stays_small),
-          faulty_test(pending_savepoints_before_its_time), faulty_test(pending_out_of_memory),
-          faulty_test(pending_zeroed_is_empty))
+          faulty_test(pending_savepoints_before_its_time), faulty_test(pending_needed),
+          faulty_test(pending_out_of_memory), faulty_test(pending_zeroed_is_empty))
