@@ -68,13 +68,16 @@ static void estimate(struct table_plan *plan) {
   if (plan->function->estimate != NULL) plan->function->estimate(plan, &plan->rows, &plan->cost);
 }
 
-/* What a condition saves. */
+/*
+** What a condition saves. Nothing where only the best are taken: a plan with the condition must not be cheaper than one
+** without, or SQLite answers `condition OR condition` by a search for each, which gives k rows each, and no order.
+*/
 static void narrow(struct table_plan *plan, int condition) {
-  int picks = condition == ROWID_IS && (plan->function->takes & TABLE_PICKS_ROWID);
+  int picks = (plan->function->takes & TABLE_PICKS_ROWID) != 0;
   double most = condition == ROWID_IS ? 1 : condition == LIST ? ROWS_OF_A_LIST : plan->rows / 4;
   if (!CONDITION[condition].of_rowid && condition != LIMIT) return;
   if (condition == ROWID_IS) plan->info->idxFlags |= SQLITE_INDEX_SCAN_UNIQUE;
-  if (condition == LIMIT) return;
+  if (condition == LIMIT || (picks && condition != ROWID_IS)) return;
   if (!picks) plan->cost = fmin(plan->cost, condition > ROWID_IS ? plan->cost / 4 : most * COST_OF_A_ROW);
   plan->rows = fmin(plan->rows, fmax(1, most));
 }
@@ -141,8 +144,8 @@ static int condition_of(const struct table_plan *plan, int place) {
   return -1;
 }
 
-/* Passes the conditions but LIMIT; SQLITE_CONSTRAINT if one that changes the rows found must still wait. */
-static int pass_conditions(struct table_plan *plan) {
+/* Passes the conditions but LIMIT, unless one that changes the rows found must still wait. */
+static void pass_conditions(struct table_plan *plan) {
   int picks = plan->function->takes & TABLE_PICKS_ROWID;
   plan->takes_all = 1;
   for (int i = 0; i < plan->info->nConstraint; i++) {
@@ -150,7 +153,7 @@ static int pass_conditions(struct table_plan *plan) {
     if (is_passed || condition == LIMIT || condition == OFFSET) continue;
     if (condition >= 0 && !plan->info->aConstraint[i].usable && picks && CONDITION[condition].of_rowid &&
         condition != ROWID_IS)
-      return SQLITE_CONSTRAINT;
+      plan->info->idxNum |= PLAN_WAITS;
     if (condition < 0 || !plan->info->aConstraint[i].usable || (picks && condition == ROWID_IS))
       plan->takes_all = 0;
     if (condition < 0 || !plan->info->aConstraint[i].usable) continue;
@@ -158,7 +161,6 @@ static int pass_conditions(struct table_plan *plan) {
     pass(plan, i, CONDITION[condition].text);
     narrow(plan, condition);
   }
-  return SQLITE_OK;
 }
 
 static int is_sorted(const struct table_plan *plan) {
@@ -199,11 +201,10 @@ static int make(struct table_plan *plan) {
     return SQLITE_OK;
   }
   estimate(plan);
-  rc = pass_conditions(plan);
-  if (rc != SQLITE_OK) return rc;
+  pass_conditions(plan);
   plan->info->orderByConsumed = is_sorted(plan);
   pass_limit(plan);
-  plan->info->estimatedCost = plan->cost;
+  plan->info->estimatedCost = plan->info->idxNum & PLAN_WAITS ? PROHIBITIVE : plan->cost;
   plan->info->estimatedRows = (sqlite3_int64)fmin(plan->rows, 1e15);
   return SQLITE_OK;
 }
@@ -217,6 +218,14 @@ int plan_make(sqlite3 *db, const struct table_function *function, sqlite3_index_
 }
 
 /* ---- in xFilter ---- */
+
+int plan_refuse(struct call *call, int given) {
+  if (given & PLAN_WAITS)
+    fail(
+        call,
+        "rowid is compared with what must wait for these rows, expected +rowid there, to choose among the best k");
+  return (given & PLAN_WAITS) != 0;
+}
 
 static void read_least(struct table_query *query, int above, sqlite3_value *value) {
   int type = sqlite3_value_numeric_type(value);

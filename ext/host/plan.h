@@ -14,6 +14,12 @@
 /* In idxNum, besides a bit for each argument that is given: there are some that must be given and are not. */
 #define PLAN_INCOMPLETE (1 << TABLE_ARGUMENTS_MAX)
 
+/* Or: a comparison with the rowid must be known before the best are chosen, and is not. */
+#define PLAN_WAITS (2 << TABLE_ARGUMENTS_MAX)
+
+/* If xFilter is given a plan that cannot be run, an error that says why; whether it is. */
+int plan_refuse(struct call *call, int given);
+
 /* xBestIndex. */
 int plan_make(sqlite3 *db, const struct table_function *function, sqlite3_index_info *info);
 

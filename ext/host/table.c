@@ -159,6 +159,7 @@ static int table_filter(sqlite3_vtab_cursor *base, int given, const char *text, 
     fail_missing(&call, function_of(base), given & ~PLAN_INCOMPLETE);
     return call.failed;
   }
+  if (plan_refuse(&call, given)) return call.failed;
   for (int i = 0, index = 0; i < TABLE_ARGUMENTS_MAX; i++)
     if (given >> i & 1) arguments[i] = argv[index++];
   keep_arguments(&call, cursor, arguments);

@@ -2,6 +2,7 @@
 #include "host/value.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/json.h"
@@ -167,12 +168,22 @@ void result_json(struct call *call, char *text, size_t bytes) {
   sqlite3_result_subtype(call->context, JSON_SUBTYPE);
 }
 
+/* What number a text is: SQLITE_INTEGER, SQLITE_FLOAT, or SQLITE_TEXT for none. Of a copy of a value
+** sqlite3_value_numeric_type must not be asked: newer versions crash. */
+static int number_type(const char *text) {
+  char *end;
+  double number = strtod(text, &end);
+  if (end == text || end[strspn(end, " \t\n\v\f\r")] != 0 || text[strspn(text, "+-.0123456789eE \t\n\v\f\r")] != 0)
+    return SQLITE_TEXT;
+  return text[strcspn(text, ".eE")] == 0 && fabs(number) < 0x1p63 ? SQLITE_INTEGER : SQLITE_FLOAT;
+}
+
 /* A client that does not know its columns' types binds numbers as TEXT, where "k is TEXT" would puzzle: the message shows
-** the text and the way out. Asking for the numeric type may convert the value, so the text is taken first. */
+** the text and the way out. */
 void fail_number(struct call *call, const char *argument, sqlite3_value *value, const char *expected) {
   int type = sqlite3_value_type(value);
   char *text = type == SQLITE_TEXT ? sqlite3_mprintf("%s", sqlite3_value_text(value)) : NULL;
-  int numeric = text != NULL ? sqlite3_value_numeric_type(value) : SQLITE_NULL;
+  int numeric = text != NULL ? number_type(text) : SQLITE_NULL;
   if (type == SQLITE_TEXT && text == NULL)
     fail_nomem(call);
   else if (numeric == SQLITE_INTEGER || numeric == SQLITE_FLOAT)

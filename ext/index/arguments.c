@@ -65,18 +65,19 @@ static int is_plain(const char *value) {
   if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0) return 1;
   if (value[strspn(value, "+-.0123456789eE")] != 0) return 0;
   strtod(value, &end);
-  return end != value && *end == 0 && *value != '+' && *value != '.';
+  return end != value && *end == 0 && *value != '+' && end[-1] != '.';
 }
 
-/* Another member of the options: normalize = 1 is true, as SQL has it. */
+/* Another member of the options: normalize = 1 is true, and .5 a number, as SQL has it. */
 static void add_option(struct call *call, const char *name, const char *value, struct arguments *a) {
-  const char *quote = is_plain(value) ? "" : "\"";
+  const char *quote = is_plain(value) ? "" : "\"", *zero = *quote == 0 && *value == '.' ? "0" : "";
   if (value[strspn(value, "+-.0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] != 0)
     return fail(call, "%s is '%s', expected what whiten_fit takes for it", name, value);
   if (strcmp(name, "normalize") == 0 && (strcmp(value, "0") == 0 || strcmp(value, "1") == 0))
     value = *value == '1' ? "true" : "false";
-  char *options = sqlite3_mprintf("%.*s%s\"%s\":%s%s%s}", a->options ? (int)strlen(a->options) - 1 : 1,
-                                  a->options ? a->options : "{", a->options ? "," : "", name, quote, value, quote);
+  char *options = sqlite3_mprintf("%.*s%s\"%s\":%s%s%s%s}", a->options ? (int)strlen(a->options) - 1 : 1,
+                                  a->options ? a->options : "{", a->options ? "," : "", name, quote, zero, value,
+                                  quote);
   if (options == NULL) return fail_nomem(call);
   sqlite3_free(a->options);
   a->options = options;
@@ -120,11 +121,12 @@ static void read_value(struct call *call, const char *name, const char *value, s
 /* ---- all of them ---- */
 
 static int is_given_before(int count, const char *const *argv, const char *name) {
+  size_t length = strlen(name);
   for (int i = 0; i < count; i++) {
     const char *at = argv[i];
-    while (is_space(*at)) at++;
-    size_t length = strlen(name);
-    if (sqlite3_strnicmp(at, name, (int)length) == 0 && (is_space(at[length]) || at[length] == '=')) return 1;
+    at += strspn(at, " \t\n\v\f\r");
+    at += strspn(at, "'\"`[");
+    if (sqlite3_strnicmp(at, name, (int)length) == 0 && strcspn(at + length, " \t\n\v\f\r'\"`]=") == 0) return 1;
   }
   return 0;
 }
@@ -155,7 +157,7 @@ static void check(struct call *call, const struct arguments *a) {
   if (a->model != NULL && (a->k != NULL || a->options != NULL))
     fail(call, "model is '%s' and %s is given, expected one or the other: a model has its own", a->model,
          a->k != NULL ? "k" : "an option of whiten_fit");
-  if (a->k != NULL && !(strtod(a->k, &end) > 0 && *end == 0))
+  if (a->k != NULL && !(strtod(a->k, &end) > 0 && *end == 0 && a->k[strspn(a->k, "+-.0123456789eE")] == 0))
     fail(call, "k is '%s', expected a positive integer, or a share of the variance between 0 and 1", a->k);
 }
 

@@ -67,8 +67,13 @@ static int mend(struct check *c) {
 /* A row is not in step: its code should be this one, or none. */
 static int report(struct check *c, int64_t rowid, const struct code *code) {
   if (!c->mends) {
-    fail(c->call, "rowid %lld is %s, expected what '%s' has: 'sync' codes what has changed", (long long)rowid,
-         code == NULL ? "coded" : "not coded as it is", c->index->arguments.content);
+    c->call->rowid = &rowid;
+    fail(c->call,
+         code == NULL
+             ? "%s is coded, expected no code of what '%s' has not: 'sync' codes what has changed"
+             : "%s is not coded as it is, expected the code of what '%s' has: 'sync' codes what has changed",
+         c->index->arguments.column, c->index->arguments.content);
+    c->call->rowid = NULL;
     return c->call->failed;
   }
   size_t bytes = codes_row_bytes(&c->g->codes);
@@ -88,7 +93,7 @@ static int is_same(const struct codes *codes, struct code *a, struct code *b) {
 
 /* The row of the content against its code. */
 static int check_row(struct check *c, int64_t rowid, const struct vector *v) {
-  int has_code = v->data != NULL && index_encode(c->call, c->g, rowid, v);
+  int has_code = v->data != NULL && index_encode(c->call, c->index, c->g, rowid, v);
   struct place key = {.rowid = rowid};
   if (c->call->failed) return c->call->failed;
   struct place *found = bsearch(&key, c->places, c->chunk.count, sizeof key, compare);

@@ -170,6 +170,7 @@ int cursor_filter(sqlite3_vtab_cursor *base, int given, const char *text, int ar
     fail(&call, "query is missing, expected %s(query [, k]) or WHERE query = ...", call.function);
     return call.failed;
   }
+  if (plan_refuse(&call, given)) return call.failed;
   int same = keep_arguments(&call, cursor, given, argv);
   if (plan_read(&call, &index_function, text, argv, &asked) == 0)
     fill(&call, cursor, &asked, same);

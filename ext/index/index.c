@@ -245,11 +245,13 @@ void index_fetch_done(struct index *index, struct vector *v) {
 
 /* ---- coding ---- */
 
-int index_encode(struct call *call, struct generation *g, int64_t rowid, const struct vector *v) {
+int index_encode(struct call *call, const struct index *index, struct generation *g, int64_t rowid,
+                 const struct vector *v) {
+  const char *column = index->arguments.column;
   size_t d = g->bare.header.d, place;
-  if (v->dim != d) return fail_dim(call, "vector", v->dim, d, ", what the model takes"), 0;
+  if (v->dim != d) return fail_dim(call, column, v->dim, d, ", what the model takes"), 0;
   if (whitener_apply(&g->bare, v->data, g->shifted, g->y, &place) != STATUS_OK) {
-    if (!fail_not_finite(call, "vector", d, v->data)) fail_overflow(call, "the whitened vector", place);
+    if (!fail_not_finite(call, column, d, v->data)) fail_overflow(call, "the whitened vector", place);
     return 0;
   }
   g->code->rowid = rowid;

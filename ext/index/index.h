@@ -79,8 +79,10 @@ int index_open_content(struct call *call, struct index *index);
 int index_fetch(struct call *call, struct index *index, int64_t rowid, struct vector *v);
 void index_fetch_done(struct index *index, struct vector *v);
 
-/* Codes a vector of the content into g->code: 1 if it has a direction, 0 if not, or after an error. */
-int index_encode(struct call *call, struct generation *g, int64_t rowid, const struct vector *v);
+/* Codes a vector of the content into g->code, of one of its generations: 1 if it has a direction, 0 if not, or after an
+** error. */
+int index_encode(struct call *call, const struct index *index, struct generation *g, int64_t rowid,
+                 const struct vector *v);
 
 /* The index of a name that a function was given, opened if it was not; NULL after an error. */
 struct index *index_named(struct call *call, sqlite3 *db, sqlite3_value *value);

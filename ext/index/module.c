@@ -36,6 +36,10 @@ static void clear(struct index *index) {
 }
 
 static int declare(struct call *call, sqlite3 *db, const char *name) {
+  static const char *const COLUMNS[] = {"rowid", "similarity", "query", "k", "rank", "vector"};
+  for (int i = 0; i < 6; i++)
+    if (sqlite3_stricmp(name, COLUMNS[i]) == 0)
+      return fail(call, "the name is that of a column of every index, expected another"), call->failed;
   char *sql = sqlite3_mprintf(
       "CREATE TABLE x(rowid INTEGER, similarity REAL, query HIDDEN, k HIDDEN, \"%w\" HIDDEN,"
       " rank HIDDEN, vector HIDDEN)",
@@ -117,7 +121,15 @@ static int destroy(sqlite3_vtab *vtab) {
   return SQLITE_OK;
 }
 
+/* A comparison with a column that holds nothing is a third argument, or FTS5's other spelling of MATCH. */
 static int best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
+  struct call call = index_call((struct index *)vtab);
+  for (int i = 0; i < info->nConstraint; i++)
+    if (info->aConstraint[i].iColumn >= INDEX_COMMAND && info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ)
+      return fail(&call,
+                  "there are more arguments, or = where MATCH belongs, expected %s(query [, k]) or %s MATCH query",
+                  call.function, call.function),
+             call.failed;
   return plan_make(((struct index *)vtab)->db, &index_function, info);
 }
 
@@ -126,12 +138,15 @@ static int best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
 static int insert(struct call *call, struct index *index, sqlite3_value **columns) {
   struct vector v = {0};
   int64_t rowid;
+  for (int i = INDEX_SIMILARITY; i < INDEX_COMMAND; i++)
+    if (sqlite3_value_type(columns[i]) != SQLITE_NULL)
+      return fail(call, "there is a value for a column of answers, expected rowid and vector, or a command"),
+             call->failed;
   if (integer_read(call, columns[INDEX_ROWID], "rowid", INT64_MIN, &rowid)) return call->failed;
-  if (sqlite3_value_type(columns[INDEX_VECTOR]) != SQLITE_NULL &&
-      vector_read(call, columns[INDEX_VECTOR], index->arguments.column, &v))
-    return call->failed;
   call->rowid = &rowid;
-  sync_put(call, index, rowid, &v);
+  if (sqlite3_value_type(columns[INDEX_VECTOR]) == SQLITE_NULL ||
+      vector_read(call, columns[INDEX_VECTOR], index->arguments.column, &v) == 0)
+    sync_put(call, index, rowid, &v);
   call->rowid = NULL;
   vector_free(&v);
   return call->failed;

@@ -1,6 +1,8 @@
 /* See schema.h. */
 #include "index/schema.h"
 
+#include <string.h>
+
 /* The triggers' names begin with the index's as it was created; NAME_config keeps that. */
 static const char INSERT[] = "CREATE TRIGGER \"%w\".\"%w_insert\" AFTER INSERT ON \"%w\" BEGIN"
                              " INSERT INTO \"%w\"(rowid, vector) VALUES (new.rowid, new.\"%w\"); END";
@@ -12,19 +14,52 @@ static const char UPDATE[] =
     " INSERT INTO \"%w\"(\"%w\", rowid) SELECT 'delete', old.rowid WHERE old.rowid <> new.rowid;"
     " INSERT INTO \"%w\"(rowid, vector) VALUES (new.rowid, new.\"%w\"); END";
 
+/* 'table', 'view', 'virtual' or 'shadow', and whether it is WITHOUT ROWID; *type is from sqlite3_malloc, NULL if there is
+** no such table, or after an error. */
+static void find_kind(struct call *call, const struct index *index, const char *schema, char **type,
+                      int *without_rowid) {
+  sqlite3_stmt *s = NULL;
+  char *sql = sqlite3_mprintf("SELECT type, wr FROM pragma_table_list(%Q) WHERE schema = %Q COLLATE NOCASE",
+                              index->content_name, schema);
+  int rc = sql != NULL ? sqlite3_prepare_v2(index->db, sql, -1, &s, NULL) : SQLITE_NOMEM;
+  sqlite3_free(sql);
+  if (rc == SQLITE_OK) rc = sqlite3_step(s);
+  if (rc == SQLITE_ROW) {
+    *type = sqlite3_mprintf("%s", sqlite3_column_text(s, 0));
+    *without_rowid = sqlite3_column_int(s, 1);
+    if (*type == NULL) fail_nomem(call);
+  } else if (rc != SQLITE_DONE) {
+    fail_sqlite(call, rc, index->db);
+  }
+  sqlite3_finalize(s);
+}
+
+static void check_kind(struct call *call, const struct index *index, const char *schema) {
+  const char *content = index->content_name;
+  char *kind = NULL;
+  int without_rowid = 0;
+  find_kind(call, index, schema, &kind, &without_rowid);
+  if (kind == NULL || sqlite3_strnicmp(content, "sqlite_", 7) == 0)
+    fail(call, "content is '%s', expected a table of the schema %s", content, schema);
+  else if (strcmp(kind, "table") != 0)
+    fail(call, "content is '%s', a %s%s, expected an ordinary table", content, kind,
+         strcmp(kind, "view") == 0 ? "" : " table");
+  else if (without_rowid)
+    fail(call, "content is '%s', a WITHOUT ROWID table, expected one with rowids", content);
+  sqlite3_free(kind);
+}
+
 int schema_check_content(struct call *call, struct index *index) {
   const char *type = NULL, *content = index->content_name, *column = index->arguments.column;
   const char *schema = index_content_schema(index);
   int is_key = 0;
-  if (sqlite3_table_column_metadata(index->db, schema, content, NULL, NULL, NULL, NULL, NULL, NULL) != SQLITE_OK)
-    fail(call, "content is '%s', expected a table of the schema %s (not a view)", content, schema);
-  else if (sqlite3_table_column_metadata(index->db, schema, content, column, NULL, NULL, NULL, NULL, NULL) !=
-           SQLITE_OK)
+  check_kind(call, index, schema);
+  if (call->failed) return call->failed;
+  if (sqlite3_table_column_metadata(index->db, schema, content, column, NULL, NULL, NULL, NULL, NULL) != SQLITE_OK)
     fail(call, "column is '%s', expected a column of %s", column, content);
   else if (sqlite3_table_column_metadata(index->db, schema, content, "rowid", &type, NULL, NULL, &is_key, NULL) !=
-           SQLITE_OK)
-    fail(call, "content is '%s', a WITHOUT ROWID table, expected one with rowids", content);
-  else if (!is_key || sqlite3_stricmp(type, "INTEGER") != 0)
+               SQLITE_OK ||
+           !is_key || sqlite3_stricmp(type, "INTEGER") != 0)
     fail(call, "content '%s' has a column named rowid that is not its INTEGER PRIMARY KEY, expected none",
          content);
   return call->failed;

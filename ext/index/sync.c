@@ -32,7 +32,7 @@ int sync_put(struct call *call, struct index *index, int64_t rowid, const struct
   for (int i = 0; i < 2 && !call->failed; i++) {
     struct generation *g = &index->generations[i];
     if (!is_coded(g, rowid)) continue;
-    int is_found = v->data != NULL && index_encode(call, g, rowid, v);
+    int is_found = v->data != NULL && index_encode(call, index, g, rowid, v);
     if (!call->failed) add(call, index, i, rowid, is_found ? g->code : NULL);
   }
   return pending_count(&index->pending) < PENDING_MAX ? call->failed : sync_flush(call, index);
