@@ -37,6 +37,10 @@ def pointer(array):
     return array.ctypes.data_as(ctypes.c_void_p)
 
 
+class Rows(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in ("k", "n")] + [(name, ctypes.c_void_p) for name in ("signs", "rest")]
+
+
 class Codes:
     """Rows, coded; what codes.h says of the layout is read with numpy."""
 
@@ -47,8 +51,8 @@ class Codes:
         self.signs = self.aligned(blocks, 64 * (4 + self.bytes))
         self.rest = self.aligned(blocks, 64 * (16 + 4 * self.bytes))
         errors = numpy.zeros(2)
-        arguments = (pointer(self.x), pointer(self.signs), pointer(self.rest), pointer(errors))
-        assert core.code(ctypes.c_size_t(self.k), ctypes.c_size_t(self.n), *arguments) == 0
+        self.rows = Rows(self.k, self.n, pointer(self.signs), pointer(self.rest))
+        assert core.code(ctypes.byref(self.rows), pointer(self.x), pointer(errors)) == 0
         self.error_signs, self.error = errors
 
     @staticmethod
@@ -61,9 +65,8 @@ class Codes:
         """Which rows a scan finds, and the estimates of all."""
         query = numpy.ascontiguousarray(query, "<f4")
         found, estimates = numpy.zeros(len(self.signs), "<u8"), numpy.zeros(self.n, "<f4")
-        sizes = (ctypes.c_size_t(self.k), ctypes.c_size_t(self.n))
-        arguments = (pointer(query), pointer(self.signs), pointer(self.rest), ctypes.c_float(least))
-        assert self.core.ask(*sizes, *arguments, pointer(found), pointer(estimates)) == 0
+        results = (pointer(found), pointer(estimates))
+        assert self.core.ask(ctypes.byref(self.rows), pointer(query), ctypes.c_float(least), *results) == 0
         bits = numpy.unpackbits(found.view("u1"), bitorder="little")
         assert not bits[self.n :].any()
         return bits[: self.n].astype(bool), estimates

@@ -127,9 +127,9 @@ static void fill_kind(struct random *r, int kind) {
   for (size_t i = 0; i < ROWS; i++)
     for (size_t j = 0; j < k; j++) {
       float noise = (float)random_normal(r);
-      const float kinds[] = {noise, set.direction[j] + (float)(i % 8) / 4 * noise, i % k == j ? -2.0f : 0.0f,
-                             i % 2 ? 1.0f : -1.0f, i % 5 == 0 ? 0 : ldexpf(noise, (int)(i % 2 ? 120 : -140))};
-      set.x[i][j] = kinds[kind];
+      const float choices[] = {noise, set.direction[j] + (float)(i % 8) / 4 * noise, i % k == j ? -2.0f : 0.0f,
+                               i % 2 ? 1.0f : -1.0f, i % 5 == 0 ? 0 : ldexpf(noise, (int)(i % 2 ? 120 : -140))};
+      set.x[i][j] = choices[kind];
     }
   for (size_t j = 0; kind == 2 && j < k; j++) set.direction[j] = j % 3 == 0;
 }

@@ -11,7 +11,6 @@ typedef uint16_t shorts __attribute__((vector_size(WIDTH)));
 typedef int8_t signed_bytes __attribute__((vector_size(WIDTH)));
 typedef int32_t ints __attribute__((vector_size(WIDTH)));
 typedef bytes bytes_anywhere ANYWHERE;
-typedef shorts shorts_anywhere ANYWHERE;
 typedef ints ints_anywhere ANYWHERE;
 
 enum { CODE_REGISTERS = CODE_ROWS / WIDTH, CODE_PART = 256 };
@@ -36,8 +35,9 @@ INLINE void add_entries(int is_first, size_t n, const unsigned char *tables, con
     }
   }
   UNROLL for (size_t r = 0; r < CODE_REGISTERS; r++) {
-    *(shorts_anywhere *)(first + WIDTH / 2 * r) = even[r] - (odd[r] << 8);
-    *(shorts_anywhere *)(second + WIDTH / 2 * r) = odd[r];
+    const shorts lower = even[r] - (odd[r] << 8);
+    memcpy(first + WIDTH / 2 * r, &lower, WIDTH);
+    memcpy(second + WIDTH / 2 * r, &odd[r], WIDTH);
   }
   for (size_t i = 0; i < CODE_ROWS / 2; i++) {
     row[2 * i] = first[i];
