@@ -225,24 +225,24 @@ void cache_drop(struct cache_entry *entry) {
   free_entries((struct entry *)entry);
 }
 
-const struct cache_entry *cache_add(int64_t stamp, int rest, struct cache_entry *shown) {
-  struct entry *entry = (struct entry *)shown, *out = NULL;
+const struct cache_entry *cache_add(int64_t stamp, int rest, struct cache_entry *entry) {
+  struct entry *added = (struct entry *)entry, *out = NULL;
   lock();
   struct entry *other = look_up(stamp, rest != 0);
-  if (other != NULL && other->shown.bytes == shown->bytes) {
-    out = entry;
-    entry = use(other);
+  if (other != NULL && other->shown.bytes == entry->bytes) {
+    out = added;
+    added = use(other);
   } else {
-    entry->stamp = stamp;
-    entry->rest = rest != 0;
-    entry->uses = 1;
-    entry->is_listed = other == NULL;
-    if (entry->is_listed) insert(entry);
-    cache.used += shown->bytes;
+    added->stamp = stamp;
+    added->rest = rest != 0;
+    added->uses = 1;
+    added->is_listed = other == NULL;
+    if (added->is_listed) insert(added);
+    cache.used += entry->bytes;
     out = evict(NULL);
   }
   unlock(out);
-  return &entry->shown;
+  return &added->shown;
 }
 
 void cache_release_all(size_t count, const struct cache_entry *const *entries) {
