@@ -58,7 +58,8 @@ static void explain(struct call *call, struct source *source, int rc, const char
   if (rc == SQLITE_NOMEM)
     fail_nomem(call);
   else if (is_missing(source->db, "column", "t", column))
-    fail(call, "%s is '%s', expected a column of %s", source->column_argument, column, source->name);
+    fail(call, "%s is '%s', expected a column of %s",
+         strcmp(source->column_argument, column) == 0 ? "column" : source->column_argument, column, source->name);
   else if (is_missing(source->db, "column", "t", "rowid"))
     fail_no_rowid(call, argument, source->name);
   else
@@ -109,8 +110,10 @@ int source_open_named(struct call *call, struct source *source, const struct sou
   source->column = sqlite3_mprintf("\"%w\"", names->column);
   if (source->name == NULL || source->column == NULL)
     fail_nomem(call);
-  else
+  else if (names->schema == NULL)
     find(call, source, names->table_argument, names->column);
+  else if (try_name(call, source, names->schema, names->table, names->table_argument, names->column))
+    fail(call, "%s is '%s', expected the name of a table", names->table_argument, names->table);
   if (call->failed == 0) source_start(call, source, NULL);
   return call->failed;
 }
@@ -118,7 +121,7 @@ int source_open_named(struct call *call, struct source *source, const struct sou
 int source_open(struct call *call, sqlite3 *db, const char *table_argument, const char *column_argument,
                 sqlite3_value **argv, struct source *source) {
   *source = (struct source){.db = db};
-  struct source_names names = {table_argument, column_argument, NULL, NULL};
+  struct source_names names = {table_argument, column_argument, NULL, NULL, NULL};
   names.table = read_name(call, table_argument, argv[0], "TEXT, the name of a table");
   names.column = names.table ? read_name(call, column_argument, argv[1], "TEXT, the name of a column") : NULL;
   return names.column == NULL ? call->failed : source_open_named(call, source, &names);

@@ -33,9 +33,9 @@ struct source {
 /* argv[0] names the table, argv[1] the column; messages call these two arguments what the names say. 0 on success. */
 int source_open(struct call *call, sqlite3 *db, const char *table_argument, const char *column_argument,
                 sqlite3_value **argv, struct source *source);
-/* The same, of names that are known: `source` is zeroed but for db. */
+/* The same, of names that are known, in that schema if it is not NULL: `source` is zeroed but for db. */
 struct source_names {
-  const char *table_argument, *column_argument, *table, *column;
+  const char *table_argument, *column_argument, *schema, *table, *column;
 };
 int source_open_named(struct call *call, struct source *source, const struct source_names *names);
 void source_close(struct source *source); /* safe on a zeroed struct */

@@ -10,12 +10,15 @@
 
 /* ---- the model ---- */
 
-/* The statement that makes or takes the model; NULL without memory. */
+/* The statement that makes or takes the model, which is sought in the index's schema first; NULL without memory. */
 static char *model_sql(const struct index *index) {
   const struct arguments *a = &index->arguments;
+  if (a->model != NULL && sqlite3_table_column_metadata(index->db, index->schema, "whitening", "model", NULL, NULL,
+                                                        NULL, NULL, NULL) == SQLITE_OK)
+    return sqlite3_mprintf("SELECT model FROM \"%w\".whitening WHERE name = %Q", index->schema, a->model);
   if (a->model != NULL) return sqlite3_mprintf("SELECT model FROM whitening WHERE name = %Q", a->model);
-  return sqlite3_mprintf("SELECT whiten_fit(\"%w\", %s, %Q) FROM \"%w\".\"%w\"", a->column, a->k ? a->k : "NULL",
-                         a->options, index_content_schema(index), index->content_name);
+  return sqlite3_mprintf("SELECT whiten_fit(t.\"%w\", %s, %Q) FROM \"%w\".\"%w\" AS t", a->column,
+                         a->k ? a->k : "NULL", a->options, index_content_schema(index), index->content_name);
 }
 
 /* The model of a statement's row, which is NULL where there are no rows to fit one. */

@@ -7,6 +7,7 @@
 #include "core/hash.h"
 #include "core/vector.h"
 #include "host/memory.h"
+#include "index/schema.h"
 #include "index/sync.h"
 
 struct call index_call(struct index *index) {
@@ -162,21 +163,37 @@ int index_ready(struct call *call, struct index *index) {
 
 /* ---- the content ---- */
 
-/* The content's name now: where there are triggers SQLite keeps it up to date in them. */
+/* What the content is called now, and its column. */
+static void set_names(struct call *call, struct index *index, const char *name, const char *sql) {
+  char *column = schema_column_of_trigger(sql != NULL ? sql : "", index->arguments.column);
+  char *copy = sqlite3_mprintf("%s", name);
+  if (column == NULL || copy == NULL) {
+    sqlite3_free(column);
+    sqlite3_free(copy);
+    return fail_nomem(call);
+  }
+  sqlite3_free(index->arguments.column);
+  index->arguments.column = column;
+  index->content_name = copy;
+  index->has_triggers = sql != NULL;
+}
+
+/* Where there are triggers SQLite keeps the names up to date in them. */
 int index_find_content(struct call *call, struct index *index) {
   sqlite3_stmt *s = NULL;
   if (index->content_name != NULL) return 0;
-  char *sql = sqlite3_mprintf("SELECT t.tbl_name FROM \"%w\".sqlite_schema AS t, \"%w\".\"%w_config\" AS c"
+  char *sql = sqlite3_mprintf("SELECT t.tbl_name, t.sql FROM \"%w\".sqlite_schema AS t, \"%w\".\"%w_config\" AS c"
                               " WHERE t.type = 'trigger' AND t.name = c.text || '_insert' AND c.id = 0",
                               index->schema, index->schema, index->name);
   int rc = sql != NULL ? sqlite3_prepare_v2(index->db, sql, -1, &s, NULL) : SQLITE_NOMEM;
   sqlite3_free(sql);
   if (rc == SQLITE_OK) rc = sqlite3_step(s);
-  const char *name = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : index->arguments.content;
-  if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+  if (rc == SQLITE_ROW)
+    set_names(call, index, (const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1));
+  else if (rc == SQLITE_DONE)
+    set_names(call, index, index->arguments.content, NULL);
+  else
     fail_sqlite(call, rc, index->db);
-  else if ((index->content_name = sqlite3_mprintf("%s", name)) == NULL)
-    fail_nomem(call);
   sqlite3_finalize(s);
   return call->failed;
 }
@@ -190,22 +207,17 @@ const char *index_content_schema(const struct index *index) {
 int index_open_content(struct call *call, struct index *index) {
   if (index_find_content(call, index)) return call->failed;
   if (index->content.all != NULL) return 0;
-  char *name = sqlite3_mprintf("%s.%s", index_content_schema(index), index->content_name);
-  struct source_names names = {"content", index->arguments.column, name, index->arguments.column};
+  const char *column = index->arguments.column;
+  struct source_names names = {"content", column, index_content_schema(index), index->content_name, column};
   source_close(&index->content);
   index->content.db = index->db;
-  if (name == NULL)
-    fail_nomem(call);
-  else
-    source_open_named(call, &index->content, &names);
-  sqlite3_free(name);
-  return call->failed;
+  return source_open_named(call, &index->content, &names);
 }
 
 static int prepare_fetch(struct call *call, struct index *index) {
   if (index->fetch != NULL || index_find_content(call, index)) return call->failed;
-  char *sql = sqlite3_mprintf("SELECT \"%w\" FROM \"%w\".\"%w\" WHERE rowid = ?1", index->arguments.column,
-                              index_content_schema(index), index->content_name);
+  char *sql = sqlite3_mprintf("SELECT t.\"%w\" FROM \"%w\".\"%w\" AS t WHERE t.rowid = ?1",
+                              index->arguments.column, index_content_schema(index), index->content_name);
   int rc = sql != NULL ? sqlite3_prepare_v3(index->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &index->fetch, NULL)
                        : SQLITE_NOMEM;
   sqlite3_free(sql);

@@ -35,6 +35,7 @@ struct index {
   struct pending pending;
   double error_factor;   /* candidates are what may be among the best by so many standard errors; 0: every row */
   char *content_name;    /* the content as it is called now, NULL until somebody asked */
+  int has_triggers;      /* it has; known with its name */
   sqlite3_stmt *fetch;   /* SELECT column FROM content WHERE rowid = ?1 */
   struct source content; /* its rows in order */
   struct index *next;    /* of this connection */
@@ -69,7 +70,7 @@ int index_renew(struct call *call, struct index *index);
 int index_is_same(const struct index *a, const struct index *b);
 void generation_clear(struct generation *g); /* safe on a zeroed struct */
 
-/* Makes index->content_name known; its schema. */
+/* Makes index->content_name and its column's name known, as they are now; its schema. */
 int index_find_content(struct call *call, struct index *index);
 const char *index_content_schema(const struct index *index);
 /* Has index->content ready for source_start. 0 on success. */

@@ -97,10 +97,11 @@ static int64_t bytes_of(const struct generation *g) {
 static int64_t pending_rows(struct call *call, struct index *index) {
   int64_t built = index->generations[0].stored.built;
   if (built == INT64_MAX || index_find_content(call, index)) return 0;
-  return ask(call, index,
-             sqlite3_mprintf("SELECT count(*) FROM \"%w\".\"%w\" WHERE \"%w\" IS NOT NULL AND rowid > %lld",
-                             index_content_schema(index), index->content_name, index->arguments.column,
-                             index->generations[0].model != NULL ? (long long)built : (long long)INT64_MIN));
+  return ask(
+      call, index,
+      sqlite3_mprintf("SELECT count(*) FROM \"%w\".\"%w\" AS t WHERE t.\"%w\" IS NOT NULL AND t.rowid > %lld",
+                      index_content_schema(index), index->content_name, index->arguments.column,
+                      index->generations[0].model != NULL ? (long long)built : (long long)INT64_MIN));
 }
 
 /* ---- drift ---- */

@@ -85,7 +85,7 @@ static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sq
 static void fill(struct call *call, struct index *index) {
   if (store_create(call, &index->store) || index_find_content(call, index) || schema_check_content(call, index))
     return;
-  if (index->arguments.triggers && schema_create_triggers(call, index)) return;
+  if (index->arguments.triggers && schema_create_triggers(call, index, index->name)) return;
   if (index->arguments.build || index->arguments.model != NULL) build_begin(call, index);
   if (!call->failed && index->arguments.build) build_step(call, index, INT64_MAX);
 }
@@ -213,9 +213,8 @@ static int rollback_to(sqlite3_vtab *vtab, int number) {
 static int rename_index(sqlite3_vtab *vtab, const char *name) {
   struct index *index = (struct index *)vtab;
   struct call call = index_call(index);
-  if (sync_flush(&call, index) || index_write(&call, index)) return call.failed;
-  store_rename(&call, &index->store, name);
-  index_written(&call, index);
+  if (sync_flush(&call, index)) return call.failed;
+  if (schema_rename(&call, index, name)) index_forget(index);
   return call.failed;
 }
 

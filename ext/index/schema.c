@@ -3,16 +3,43 @@
 
 #include <string.h>
 
-/* The triggers' names begin with the index's as it was created; NAME_config keeps that. */
+/*
+** Their names begin with the index's, which NAME_config keeps. They name only what SQLite follows through ALTER TABLE: no
+** command, which would go into a column that is called as the index was. A row that has no vector is one that is gone.
+*/
 static const char INSERT[] = "CREATE TRIGGER \"%w\".\"%w_insert\" AFTER INSERT ON \"%w\" BEGIN"
                              " INSERT INTO \"%w\"(rowid, vector) VALUES (new.rowid, new.\"%w\"); END";
 static const char DELETE[] = "CREATE TRIGGER \"%w\".\"%w_delete\" AFTER DELETE ON \"%w\" BEGIN"
-                             " INSERT INTO \"%w\"(\"%w\", rowid) VALUES ('delete', old.rowid); END";
-static const char UPDATE[] =
-    "CREATE TRIGGER \"%w\".\"%w_update\" AFTER UPDATE ON \"%w\""
-    " WHEN old.rowid <> new.rowid OR old.\"%w\" IS NOT new.\"%w\" BEGIN"
-    " INSERT INTO \"%w\"(\"%w\", rowid) SELECT 'delete', old.rowid WHERE old.rowid <> new.rowid;"
-    " INSERT INTO \"%w\"(rowid, vector) VALUES (new.rowid, new.\"%w\"); END";
+                             " INSERT INTO \"%w\"(rowid) VALUES (old.rowid); END";
+static const char UPDATE[] = "CREATE TRIGGER \"%w\".\"%w_update\" AFTER UPDATE ON \"%w\""
+                             " WHEN old.rowid <> new.rowid OR old.\"%w\" IS NOT new.\"%w\" BEGIN"
+                             " INSERT INTO \"%w\"(rowid) SELECT old.rowid WHERE old.rowid <> new.rowid;"
+                             " INSERT INTO \"%w\"(rowid, vector) VALUES (new.rowid, new.\"%w\"); END";
+
+/* Behind the last `new.` outside of quotes; NULL if there is none. */
+static const char *find_column(const char *sql) {
+  const char *found = NULL;
+  for (const char *at = sql; *at != 0; at++) {
+    if (*at == '"') at += 1 + strcspn(at + 1, "\"");
+    if (*at == 0) break;
+    if (sqlite3_strnicmp(at, "new.", 4) == 0) found = at + 4;
+  }
+  return found;
+}
+
+char *schema_column_of_trigger(const char *sql, const char *otherwise) {
+  const char *at = find_column(sql);
+  if (at == NULL) return sqlite3_mprintf("%s", otherwise);
+  if (*at != '"') return sqlite3_mprintf("%.*s", (int)strcspn(at, " \t\n\r,;)"), at);
+  char *name = sqlite3_malloc64(strlen(at)), *out = name;
+  if (name == NULL) return NULL;
+  for (at++; *at != 0; at++) {
+    if (*at == '"' && *++at != '"') break;
+    *out++ = *at;
+  }
+  *out = 0;
+  return name;
+}
 
 /* 'table', 'view', 'virtual' or 'shadow', and whether it is WITHOUT ROWID; *type is from sqlite3_malloc, NULL if there is
 ** no such table, or after an error. */
@@ -73,12 +100,13 @@ static int execute(struct call *call, struct index *index, char *sql) {
   return call->failed;
 }
 
-int schema_create_triggers(struct call *call, struct index *index) {
-  const char *s = index->schema, *n = index->name, *content = index->content_name, *c = index->arguments.column;
+int schema_create_triggers(struct call *call, struct index *index, const char *name) {
+  const char *s = index->schema, *n = name, *content = index->content_name, *c = index->arguments.column;
   if (store_set_text(call, &index->store, n)) return call->failed;
+  index->has_triggers = 1;
   execute(call, index, sqlite3_mprintf(INSERT, s, n, content, n, c));
-  if (!call->failed) execute(call, index, sqlite3_mprintf(DELETE, s, n, content, n, n));
-  if (!call->failed) execute(call, index, sqlite3_mprintf(UPDATE, s, n, content, c, c, n, n, n, c));
+  if (!call->failed) execute(call, index, sqlite3_mprintf(DELETE, s, n, content, n));
+  if (!call->failed) execute(call, index, sqlite3_mprintf(UPDATE, s, n, content, c, c, n, n, c));
   return call->failed;
 }
 
@@ -92,4 +120,33 @@ int schema_drop_triggers(struct call *call, struct index *index) {
             sqlite3_mprintf("DROP TRIGGER IF EXISTS \"%w\".\"%w_%s\"", index->schema, known, NAMES[i]));
   sqlite3_free(prefix);
   return call->failed;
+}
+
+/* In a transaction SQLite would not take back in memory what the statement had done until it failed. */
+static void check_free(struct call *call, const struct index *index, const char *name) {
+  sqlite3_stmt *s = NULL;
+  char *sql = sqlite3_mprintf(
+      "WITH part(suffix) AS (VALUES ('_config'), ('_dir'), ('_signs'), ('_rest'), ('_insert'),"
+      " ('_update'), ('_delete'))"
+      " SELECT name FROM \"%w\".sqlite_schema JOIN part ON name = %Q || suffix COLLATE NOCASE",
+      index->schema, name);
+  int rc = sql != NULL ? sqlite3_prepare_v2(index->db, sql, -1, &s, NULL) : SQLITE_NOMEM;
+  sqlite3_free(sql);
+  if (rc == SQLITE_OK) rc = sqlite3_step(s);
+  if (rc == SQLITE_ROW)
+    fail(call, "there is already a '%s', expected a name whose tables and triggers are free",
+         sqlite3_column_text(s, 0));
+  else if (rc != SQLITE_DONE)
+    fail_sqlite(call, rc, index->db);
+  sqlite3_finalize(s);
+}
+
+/* Where the user has dropped the triggers there are none afterwards, either. */
+int schema_rename(struct call *call, struct index *index, const char *name) {
+  sqlite3_free(index->content_name); /* a trigger may have been dropped since it was found by it */
+  index->content_name = NULL;
+  check_free(call, index, name);
+  if (call->failed || index_find_content(call, index)) return call->failed;
+  if (index->has_triggers && schema_drop_triggers(call, index) == 0) schema_create_triggers(call, index, name);
+  return call->failed ? call->failed : store_rename(call, &index->store, name);
 }
