@@ -15,10 +15,12 @@ enum {
   REST = CODES_BLOCK * (8 + 4 + 4) /* where the codes of `rest` begin */
 };
 
-static const double STEP = 0.1881; /* of the quantiser, in standard deviations of a component */
-/* 1 / r^2 - 1 of the top bits, pi / 2 - 1; and of all, with the noise of a query in 8 bits, uniform in 1 / 127 of the
-** largest component, whose square is about 10 / k. */
-static const double LOSS_SIGNS = 0.5707963, LOSS = 0.003507 + 10.0 / (12 * 127 * 127);
+#define STEP 0.1881 /* of the quantiser, in standard deviations of a component */
+/* 1 / r^2 - 1 of the top bits, pi / 2 - 1; and of all, with the noise of a query that is rounded: in 8 bits within 1 / 127
+** of the largest component, whose square is about 10 / k, times what of a row's square is its lower bits', 3 / 4; and, 8
+** times, the k / 4 entries of tables in 7 bits, within 2 / 127 of the widest table's, whose square is about 36 / k. */
+static const double LOSS_SIGNS = 0.5707963,
+                    LOSS = 0.003507 + (10 * 0.75 + 64 * STEP * STEP * 4 * 36 / 4) / (12 * 127 * 127);
 
 /* ---- The rotation ---- */
 
@@ -264,7 +266,7 @@ static void fill_tables(struct codes_query *q, const float *o) {
     }
 }
 
-/* The components in 8 bits: as such, and tables of their sums. */
+/* The components in 8 bits. */
 static void fill_fine(struct codes_query *q, const float *o) {
   const size_t half = 4 * q->codes->bytes, stored = half + q->padding;
   float largest = 0;
@@ -277,25 +279,20 @@ static void fill_fine(struct codes_query *q, const float *o) {
     int fine = (int)(t + (t < 0 ? -0.5f : 0.5f));
     q->fine[i % 2 * stored + q->padding + i / 2] = (signed char)fine;
     sum += fine;
-    for (unsigned x = 0; x < 16; x++) {
-      int16_t *entry = &q->tops[i / 4 * 16 + x];
-      *entry = (int16_t)((i % 4 == 0 ? 0 : *entry) + (x >> i % 4 & 1 ? 16 * fine : 0));
-    }
   }
-  q->fine_offset = 31 * sum;
+  q->fine_offset = 15 * sum;
 }
 
 enum status codes_query_init(struct codes_query *q, const struct codes *c, const float *direction) {
   const size_t tables = 32 * c->bytes, stored = (4 * c->bytes + 63) / 64 * 64;
-  const size_t bytes = tables + 2 * tables + 2 * stored + 8 * c->bytes * sizeof(float) + 63;
+  const size_t bytes = tables + 2 * stored + 8 * c->bytes * sizeof(float) + 63;
   double norm = vector_norm(c->k, direction);
   *q = (struct codes_query){.codes = c};
   if (!(norm > 0)) return STATUS_NO_VARIANCE;
   q->block = memory_array(c->mem, bytes, 1);
   if (q->block == NULL) return STATUS_NOMEM;
   q->tables = memory_align64(q->block);
-  q->tops = (void *)(q->tables + tables);
-  q->fine = (void *)(q->tops + tables);
+  q->fine = (void *)(q->tables + tables);
   q->padding = stored - 4 * c->bytes;
   float *rotated = (void *)(q->fine + 2 * stored);
   memset(rotated + c->k, 0, (8 * c->bytes - c->k) * sizeof *rotated);
@@ -311,20 +308,34 @@ void codes_query_clear(struct codes_query *q) {
   *q = (struct codes_query){0};
 }
 
-uint64_t codes_scan(const struct codes_query *q, const unsigned char *signs, float least) {
-  return simd->scan_codes(q->codes->bytes, q->tables, signs, q->scale, q->base, least);
+uint64_t codes_scan(const struct codes_query *q, const unsigned char *signs, float least,
+                    int32_t sums[CODES_BLOCK]) {
+  struct code_scan scan = {q->codes->bytes, q->tables, q->scale, q->base};
+  return simd->scan_codes(&scan, signs, least, sums);
 }
 
-/* What is added before a row's first byte, to make a multiple of 64, lies in the block, too, and counts 0 times. */
-float codes_estimate(const struct codes_query *q, const struct code_block *block, size_t place) {
-  const struct codes *c = q->codes;
-  const unsigned char *signs = signs_at(block, place);
-  const int16_t *table = q->tops;
+float codes_estimate_signs(const struct codes_query *q, const unsigned char *signs, size_t place, int32_t sum) {
   float factor;
-  memcpy(&factor, factor_at(block->rest, place), sizeof factor);
-  int32_t sum = simd->dot_codes(4 * c->bytes + q->padding, rest_at(c, block, place) - q->padding, q->fine);
-  for (size_t j = 0; j < c->bytes; j++, signs += CODES_BLOCK, table += 32)
-    sum += table[*signs & 15] + table[16 + (*signs >> 4)];
-  /* 2 * (sum - 15.5 * sum of fine) is whole */
-  return (float)(2 * sum - q->fine_offset) * (0.5f * (q->fine_scale * factor));
+  memcpy(&factor, signs + place * sizeof factor, sizeof factor);
+  return ((float)sum * q->scale + q->base) * factor;
+}
+
+void codes_prefetch(const struct codes_query *q, const unsigned char *rest, size_t place) {
+  const size_t bytes = 4 * q->codes->bytes;
+  const unsigned char *low = rest + REST + place * bytes;
+  __builtin_prefetch(rest + CODES_BLOCK * sizeof(int64_t) + place * sizeof(float));
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(low + i);
+  __builtin_prefetch(low + bytes - 1);
+}
+
+/* c = five bits - 15.5 is 8 times the top bit as -1 or 1, and the low four bits - 7.5. What is added before a row's first
+** byte, to make a multiple of 64, lies in the block, too, and counts 0 times. */
+float codes_estimate(const struct codes_query *q, const unsigned char *rest, size_t place, int32_t sum) {
+  const struct codes *c = q->codes;
+  float factor;
+  memcpy(&factor, rest + CODES_BLOCK * sizeof(int64_t) + place * sizeof factor, sizeof factor);
+  const unsigned char *low = rest + REST + place * 4 * c->bytes;
+  int32_t dot = simd->dot_codes(4 * c->bytes + q->padding, low - q->padding, q->fine);
+  float signs = 8 * ((float)sum * q->scale + q->base);
+  return (signs + (float)(2 * dot - q->fine_offset) * (0.5f * q->fine_scale)) * factor;
 }

@@ -89,12 +89,11 @@ float codes_norm(const unsigned char *rest, size_t place);
 /* A query made ready, cleared before its codes are. Owned: block. */
 struct codes_query {
   const struct codes *codes;
-  float scale, base;   /* an estimate from the top bits is (sum of entries * scale + base) * signs_factor */
-  float fine_scale;    /* and one from all is (sum - 15.5 * sum of fine) * fine_scale * factor */
-  int32_t fine_offset; /* 31 * sum of fine */
+  float scale, base;   /* <c, q> for c = -1 or 1 is about sum of entries * scale + base */
+  float fine_scale;    /* and for c = low four bits - 7.5 it is (sum - 7.5 * sum of fine) * fine_scale */
+  int32_t fine_offset; /* 15 * sum of fine */
   unsigned char
       *tables;       /* 32 bytes for each byte of top bits, a table of 16 for each half of it; 64-byte aligned */
-  int16_t *tops;     /* 16 * fine, summed over top bits: tables as above */
   signed char *fine; /* 8 bits a component: the even ones, then the odd ones, each `padding` zeros before them */
   size_t padding;
   void *block;
@@ -103,9 +102,14 @@ struct codes_query {
 enum status codes_query_init(struct codes_query *q, const struct codes *c, const float *direction);
 void codes_query_clear(struct codes_query *q);
 
-/* Which rows of a block have an estimate of at least `least` from their top bits: bit r for row r; no empty place. */
-uint64_t codes_scan(const struct codes_query *q, const unsigned char *signs, float least);
-/* The estimate of the cosine from all bits of one row. */
-float codes_estimate(const struct codes_query *q, const struct code_block *block, size_t place);
+/* Which rows of a block have an estimate of at least `least` from their top bits: bit r for row r; never an empty place.
+** sums[r] is what the full estimate of row r begins with. */
+uint64_t codes_scan(const struct codes_query *q, const unsigned char *signs, float least,
+                    int32_t sums[CODES_BLOCK]);
+/* The estimate of the cosine from the top bits of one row; from all, which are in the rest of its block. */
+float codes_estimate_signs(const struct codes_query *q, const unsigned char *signs, size_t place, int32_t sum);
+float codes_estimate(const struct codes_query *q, const unsigned char *rest, size_t place, int32_t sum);
+/* Has the CPU fetch what that reads. */
+void codes_prefetch(const struct codes_query *q, const unsigned char *rest, size_t place);
 
 #endif

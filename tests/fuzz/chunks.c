@@ -83,13 +83,14 @@ static void search(const struct chunk *c) {
   float direction[DIM];
   struct codes_query query;
   uint64_t found = 0;
+  int32_t sums[CODES_BLOCK];
   volatile float estimate = 0;
   for (size_t i = 0; i < DIM; i++) direction[i] = (float)i - 3.5f;
   fuzz_must(codes_query_init(&query, c->codes, direction) == STATUS_OK, "memory");
   for (size_t place = 0; place < c->count; place++) {
     struct code_block block = chunk_block(c, place / CODES_BLOCK);
-    if (place % CODES_BLOCK == 0) found |= codes_scan(&query, block.signs, 0.1f);
-    estimate = estimate + codes_estimate(&query, &block, place % CODES_BLOCK);
+    if (place % CODES_BLOCK == 0) found |= codes_scan(&query, block.signs, 0.1f, sums);
+    estimate = estimate + codes_estimate(&query, block.rest, place % CODES_BLOCK, sums[place % CODES_BLOCK]);
   }
   fuzz_must(c->count > 0 || found == 0, "rows of nothing");
   codes_query_clear(&query);

@@ -59,12 +59,13 @@ int code(const struct rows *rows, const float *x, double errors[2]) {
 int ask(const struct rows *rows, const float *query, float least, uint64_t *found, float *estimates) {
   struct codes c;
   struct codes_query q = {0};
+  int32_t sums[CODES_BLOCK];
   int rc = codes_init(&c, rows->k, &HEAP);
   if (rc == STATUS_OK) rc = codes_query_init(&q, &c, query);
   for (size_t i = 0; i < rows->n && rc == STATUS_OK; i++) {
     struct code_block block = block_of(rows, &c, i);
-    if (i % CODES_BLOCK == 0) found[i / CODES_BLOCK] = codes_scan(&q, block.signs, least);
-    estimates[i] = codes_estimate(&q, &block, i % CODES_BLOCK);
+    if (i % CODES_BLOCK == 0) found[i / CODES_BLOCK] = codes_scan(&q, block.signs, least, sums);
+    estimates[i] = codes_estimate(&q, block.rest, i % CODES_BLOCK, sums[i % CODES_BLOCK]);
   }
   codes_query_clear(&q);
   codes_clear(&c);

@@ -99,6 +99,7 @@ static uint64_t scan_reference(const unsigned char *block, const float *sums, co
 }
 
 static void check_scans(size_t n, const unsigned char *table, const unsigned char *block, const float by[2]) {
+  const struct code_scan scan = {n, table, by[0], by[1]};
   float sums[64], factor;
   memcpy(&factor, block + 4 * 20, 4);
   for (size_t r = 0; r < 64; r++) sums[r] = sum_of(n, table, block, r);
@@ -109,7 +110,9 @@ static void check_scans(size_t n, const unsigned char *table, const unsigned cha
     uint64_t expected = scan_reference(block, sums, by, least[i]);
     if (i < 2) assert_int_equal(expected >> 20 & 1, i == 0);
     FOR_EACH_VARIANT(k) {
-      uint64_t found = (*k)->scan_codes(n, table, block, by[0], by[1], least[i]);
+      int32_t left[64];
+      uint64_t found = (*k)->scan_codes(&scan, block, least[i], left);
+      for (size_t r = 0; r < 64; r++) assert_true((float)left[r] == sums[r]);
       if (found != expected)
         fail_msg("%s, %zu bytes, at least %g: %016llx, expected %016llx", (*k)->name, n, (double)least[i],
                  (unsigned long long)found, (unsigned long long)expected);
@@ -141,6 +144,8 @@ TEST(scans_to_the_bit) {
 /* Every row of its own, every byte: 127 from one half, 0 .. 15 from the other. */
 TEST(scan_tells_rows_apart) {
   unsigned char *table = guarded_place(&tables, 32, 0), *block = guarded_place(&rows, 64 * 5, 0);
+  const struct code_scan scan = {1, table, 1, 0};
+  int32_t sums[64];
   for (unsigned i = 0; i < 16; i++) table[i] = (unsigned char)(8 * i), table[16 + i] = (unsigned char)i;
   for (size_t at = 0; at < 64; at++)
     for (unsigned byte = 1; byte < 256; byte++) {
@@ -150,8 +155,8 @@ TEST(scan_tells_rows_apart) {
       for (size_t j = 0; j < 64; j++) memcpy(block + 4 * j, &one, 4);
       float sum = (float)(8 * (byte % 16) + byte / 16);
       FOR_EACH_VARIANT(k) {
-        assert_int_equal((*k)->scan_codes(1, table, block, 1, 0, sum), (uint64_t)1 << at);
-        assert_int_equal((*k)->scan_codes(1, table, block, 1, 0, sum + 0.5f), 0);
+        assert_int_equal((*k)->scan_codes(&scan, block, sum, sums), (uint64_t)1 << at);
+        assert_int_equal((*k)->scan_codes(&scan, block, sum + 0.5f, sums), 0);
       }
     }
 }

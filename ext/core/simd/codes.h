@@ -47,10 +47,10 @@ INLINE void add_entries(int is_first, size_t n, const unsigned char *tables, con
 }
 
 /* Each step is rounded, as long as -ffp-contract=off holds. */
-static uint64_t scan_codes(size_t n, const unsigned char *tables, const unsigned char *rows, float scale,
-                           float base, float least) {
-  const unsigned char *codes = rows + 4 * CODE_ROWS;
-  int32_t sums[CODE_ROWS];
+static uint64_t scan_codes(const struct code_scan *scan, const unsigned char *rows, float least,
+                           int32_t sums[CODE_ROWS]) {
+  const unsigned char *codes = rows + 4 * CODE_ROWS, *tables = scan->tables;
+  const size_t n = scan->bytes;
   uint64_t mask = 0;
   add_entries(1, n < CODE_PART ? n : CODE_PART, tables, codes, sums);
   for (size_t i = CODE_PART; i < n; i += CODE_PART)
@@ -58,7 +58,7 @@ static uint64_t scan_codes(size_t n, const unsigned char *tables, const unsigned
   UNROLL for (size_t r = 0; r < CODE_ROWS; r += FLOATS) {
     floats factor = floats_at(rows + 4 * r),
            sum = __builtin_convertvector(*(const ints_anywhere *)(sums + r), floats);
-    floats estimate = (sum * SPLAT(scale) + SPLAT(base)) * factor;
+    floats estimate = (sum * SPLAT(scan->scale) + SPLAT(scan->base)) * factor;
     mask |= (uint64_t)MASK((estimate >= SPLAT(least)) & (factor > SPLAT(0.0f))) << r;
   }
   return mask;

@@ -180,18 +180,18 @@ enum { PART = 4 }; /* a tile in parts of 4 x 4, which fit the registers */
 DEFINE_SCATTER(scatter, double, CHAIN, SCATTER_WIDTH)
 DEFINE_SCATTER(scatter_single, float, CHAIN_SINGLE, SCATTER_WIDTH_SINGLE)
 
-static uint64_t scan_codes(size_t n, const unsigned char *tables, const unsigned char *rows, float scale,
-                           float base, float least) {
-  const unsigned char *codes = rows + 4 * CODE_ROWS;
+static uint64_t scan_codes(const struct code_scan *scan, const unsigned char *rows, float least,
+                           int32_t sums[CODE_ROWS]) {
+  const unsigned char *codes = rows + 4 * CODE_ROWS, *tables = scan->tables;
   uint64_t mask = 0;
-  uint32_t sums[CODE_ROWS] = {0};
-  for (size_t i = 0; i < n; i++, tables += 32)
+  memset(sums, 0, CODE_ROWS * sizeof *sums);
+  for (size_t i = 0; i < scan->bytes; i++, tables += 32)
     for (size_t r = 0; r < CODE_ROWS; r++) {
       unsigned char byte = codes[i * CODE_ROWS + r];
-      sums[r] += (uint32_t)tables[byte & 15] + tables[16 + (byte >> 4)];
+      sums[r] += tables[byte & 15] + tables[16 + (byte >> 4)];
     }
   for (size_t r = 0; r < CODE_ROWS; r++) {
-    float factor = load(rows, r), estimate = ((float)sums[r] * scale + base) * factor;
+    float factor = load(rows, r), estimate = ((float)sums[r] * scan->scale + scan->base) * factor;
     mask |= (uint64_t)(factor > 0 && estimate >= least) << r;
   }
   return mask;

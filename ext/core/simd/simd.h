@@ -22,6 +22,15 @@
 
 #include "core/base.h"
 
+/* Rows that a scan of codes takes; what it takes them by: two tables of 16 for each of a row's bytes, for its lower half and
+** its upper; entries are at most 127. */
+#define CODE_ROWS 64
+struct code_scan {
+  size_t bytes;
+  const unsigned char *tables;
+  float scale, base;
+};
+
 struct simd {
   const char *name;
   /* sum of a_i * b_i */
@@ -59,19 +68,16 @@ struct simd {
   /* The same with SCATTER_WIDTH_SINGLE columns, and with the chains in float32. */
   void (*scatter_single)(size_t rows, const float *a, const float *b, const double *u, const double *v,
                          double *sums, size_t stride);
-  /* Codes as core/codes.h has them. Of 64 rows, bit r for row r: whether (sum * scale + base) * factor >= least, each
-  ** step rounded, and factor > 0. A row's sum takes two entries for each of its n bytes, from the 2 n tables of 16, at
-  ** the byte's lower and upper half; entries are at most 127. `rows` is f32[64], the factors, then u8[n][64]. */
-  uint64_t (*scan_codes)(size_t n, const unsigned char *tables, const unsigned char *rows, float scale, float base,
-                         float least);
+  /* What core/codes.h makes of vectors. Of 64 rows, bit r for row r: whether (sum * scale + base) * factor >= least, each
+  ** step rounded, and factor > 0. A row's sum, which is left in sums[r], takes two entries for each of its bytes. `rows` is
+  ** f32[64], the factors, then u8[bytes][64]. */
+  uint64_t (*scan_codes)(const struct code_scan *scan, const unsigned char *rows, float least,
+                         int32_t sums[CODE_ROWS]);
   /* Of n bytes, n a multiple of 64 below 2^14: the sum of lower half * weights_i + upper half * weights_(n + i). */
   int32_t (*dot_codes)(size_t n, const unsigned char *halves, const signed char *weights);
   /* Of the n elements, a power of two, sums and differences of those n / 2 apart, then n / 4 ... then 1; unscaled. */
   void (*hadamard)(size_t n, float *x);
 };
-
-/* Rows that a scan of codes takes. */
-#define CODE_ROWS 64
 
 /* The variant in use: the fastest that this CPU runs, unless simd_choose says otherwise. */
 extern const struct simd *simd;
