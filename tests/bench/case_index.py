@@ -1,5 +1,5 @@
-"""The search index: queries against the extensions and libraries that a user would take instead, at the recall that each
-can have; filters, the first query, no cache; build, insert, bytes, memory.
+"""The search index: queries against the extensions and libraries that a user would take instead, at the recall that
+each can have; filters, the first query, no cache; build, insert, bytes, memory.
 
 Peers search vectors that are whitened already; whiten_index takes the raw ones, whitens the query, and reads the table.
 A peer whose recall stays below .99 is shown without a bar.
@@ -38,8 +38,10 @@ class Index:
         return index_data.white(*self.settings)
 
     def side(self, limit=10, setup=(), share=1, count=index_data.QUERIES):
-        filtered = "" if share == 1 else f"AND rowid IN (SELECT id FROM tags WHERE share = {share}) "
-        sql = f"SELECT rowid, similarity FROM {self.name} WHERE query = ? {filtered}ORDER BY similarity DESC LIMIT {limit}"
+        sql = f"SELECT rowid, similarity FROM {self.name} WHERE query = ?"
+        if share != 1:
+            sql += f" AND rowid IN (SELECT id FROM tags WHERE share = {share})"
+        sql += f" ORDER BY similarity DESC LIMIT {limit}"
         more = {"setup": setup, "share": share, "k": limit, "count": count}
         return Side("index_sides:searches", 1, database=self.path, sql=sql, space=self.space, queries=self.path, **more)
 
@@ -169,15 +171,17 @@ def top(options, table):
 def filters(options, table):
     if not (index := _clustered(options, table, "filter")):
         return
+    whitened = f"whiten_apply((SELECT whiten_model(model) FROM whitening WHERE name = '{index.model}'), {{}})"
     scan = (
-        "SELECT id, cosine_sim(v, ?) AS s FROM tags CROSS JOIN t USING (id) WHERE share = {} ORDER BY s DESC LIMIT 10"
+        f"SELECT id, cosine_sim({whitened.format('v')}, q.w) AS s FROM (SELECT {whitened.format('?')} AS w) AS q, "
+        "tags CROSS JOIN t USING (id) WHERE share = {} ORDER BY s DESC LIMIT 10"
     )
     for share in index_data.SHARES:
-        white, more = index.white(), {"space": index.space, "share": share, "count": 50}
-        exhaustive = Side("index_sides:searches", 1, database=white, sql=scan.format(share), **more)
-        r = compare(options, ours=index.side(share=share, count=50), exhaustive=exhaustive)
+        more = {"space": index.space, "queries": index.path, "share": share, "count": 50}
+        exhaustive = Side("index_sides:searches", 1, database=index.path, sql=scan.replace("{}", str(share)), **more)
+        r = compare(options, ours=index.side(share=share), exhaustive=exhaustive)
         case = f"filter that keeps {share:g} of {options.rows:,}"
-        table.row(case, r.of("ours"), "cosine_sim of whitened rows", r.of("exhaustive"), at_least(1))
+        table.row(case, r.of("ours"), "cosine_sim of the rows, whitened", r.of("exhaustive"), at_least(1))
         table.figure(f"{case}: recall@10", r.of("ours", "recall"), no_less(0.995), text=_recall)
 
 
@@ -191,16 +195,13 @@ def build(options, table):
     sides["read"] = Side("sides:read_loop", 1, database=path)
     r = compare(options, **sides)
     for name, rate in (("one", 100_000), ("two", 150_000)):
-        case = f"build of {options.rows:,}, d = 768, k = 256, {name} thread{'s' if name == 'two' else ''}: rows a second"
+        case = f"build of {options.rows:,}, d = 768, k = 256, threads: {name}; rows a second"
         limits = f"{r.text(name)} in all, read loop {r.text('read')}"
         table.figure(case, r.of(name, "rate"), no_less(rate), limits, "{:,.0f}".format)
     case = "bytes a row of the codes in the file, k = 256"
-    bound = 5 * 256 // 8 + 24
-    table.row(case, r.of("one", "bytes"), "5k / 8 + 24 =", _same(r.of("one", "bytes"), bound), at_most(1), text="{:.1f}".format)
-
-
-def _same(values, number):
-    return values if isinstance(values, str) else [number] * len(values)
+    ours = r.of("one", "bytes")
+    bound = ours if isinstance(ours, str) else [5 * 256 // 8 + 24] * len(ours)
+    table.row(case, ours, "5k / 8 + 24 =", bound, at_most(1), text="{:.1f}".format)
 
 
 def insert(options, table):

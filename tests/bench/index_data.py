@@ -1,6 +1,7 @@
 """The data of case_index, made once and kept under build/bench.
 
-A set is a database with t(id, v), q(id, v) - more of the same, as queries - and tags(share, id), random subsets of the ids.
+A set is a database with t(id, v), q(id, v) - more of the same, as queries - and tags(share, id), random subsets of
+the ids.
 A space is a set seen through a model of k components: q(id, v) whitened and normalised, and the nearest rows of each
 query by numpy, among all rows and within each subset. White is the table t of a set whitened and normalised, with the
 queries as q: what peers search in.
@@ -71,7 +72,7 @@ def generated(kind, rows, dim):
 
 
 def _real(name, read, limit=None):
-    """A set of the rows that read() returns, in random order, the first of them as queries; `limit` caps their number."""
+    """A set of the rows that read() returns, in random order, the first of them as queries; `limit` caps the others."""
 
     def fill(connection):
         np = numpy_module()

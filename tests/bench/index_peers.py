@@ -1,5 +1,5 @@
-"""The peers of case_index. Each searches the vectors that whiten_index finds by itself: whitened, normalised, in a table
-of their own (or in memory). Where a peer compares rounded vectors, its best are compared again by their true ones, so
+"""The peers of case_index. Each searches the vectors that whiten_index finds by itself: whitened, normalised, in a
+table of their own (or in memory). Where a peer compares rounded vectors, its best are compared again by their true ones, so
 that its recall can be that of ours."""
 
 import json
@@ -16,7 +16,7 @@ from sides import clock
 
 SPREAD = 4  # standard deviations of an element that 8 bits span
 NEIGHBOURS, CONSTRUCTION = 32, 128
-EFFORTS = (16, 32, 64, 128, 256, 512, 1024)
+EFFORTS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 RESCORED = "SELECT c.rowid FROM ({}) AS c JOIN t ON t.id = c.rowid ORDER BY vec_distance_cosine(t.v, ?1) LIMIT 10"
 VEC_FORMS = {
     "float": ("v float[{k}] distance_metric=cosine", "?", "SELECT rowid FROM vec_float WHERE v MATCH ?1 AND k = 10"),

@@ -33,7 +33,7 @@ def _python(database, extension, setup):
 
 
 def tuned(search, truth, k, target, ladder):
-    """The first of the ladder's numbers that reaches the target, and its recall: search(n, i) gives ids."""
+    """The first number of the ladder that reaches the target, or the last: search(n, i) gives the ids for query i."""
     for n in ladder:
         found = [truth.recall(i, search(n, i), k) for i in range(TUNING)]
         if sum(found) / len(found) >= target:
@@ -41,28 +41,25 @@ def tuned(search, truth, k, target, ladder):
     return n
 
 
-def _recall(connection, sql, values, truth, k):
-    found = [[row[0] for row in connection.execute(sql, value)] for value in values]
-    return sum(truth.recall(i, ids, k) for i, ids in enumerate(found)) / len(values)
-
-
 def searches(database, sql, space, **more):
     """The statement for each of `count` queries: median and 95th percentile of their seconds, recall at k."""
-    form = {"queries": space, "bind": "SELECT v FROM q ORDER BY id", "count": QUERIES, "extension": "whiten", "setup": ()}
-    form |= {"share": 1, "k": 10, "target": 0.99, **more}
+    form = {"queries": space, "bind": "SELECT v FROM q ORDER BY id", "count": QUERIES, "share": 1, "k": 10}
+    form |= {"extension": "whiten", "setup": (), "target": 0.99, **more}
     source = sqlite3.connect(form["queries"])
     values = source.execute(form["bind"]).fetchall()[: form["count"]]
     truth, n = Truth(space, form["share"]), 0
     try:
         python = _python(database, form["extension"], form["setup"])
+
+        def ids(n, i):
+            return [row[0] for row in python.execute(sql.format(n=n), values[i])]
+
         if "{n}" in sql:
-            run = lambda n, i: [row[0] for row in python.execute(sql.format(n=n), values[i])]
-            n = tuned(run, truth, form["k"], form["target"], LADDER)
-            sql = sql.format(n=n)
-        recall = _recall(python, sql, values, truth, form["k"])
+            n = tuned(ids, truth, form["k"], form["target"], LADDER)
+        found = [truth.recall(i, ids(n, i), form["k"]) for i in range(len(values))]
         python.close()
         connection = client.Connection(database, [form["extension"]], form["setup"])
-        statement = connection.prepare(sql, values[0])
+        statement = connection.prepare(sql.format(n=n), values[0])
     except (sqlite3.OperationalError, RuntimeError) as error:
         explain(error)
 
@@ -71,7 +68,7 @@ def searches(database, sql, space, **more):
         for value in values:
             connection.bind(statement, value)
             times.append(connection.run(statement)[0])
-        return readings(times, recall=recall, n=n)
+        return readings(times, recall=sum(found) / len(found), n=n)
 
     return measure
 
@@ -140,7 +137,7 @@ def build(database, model, name):
     """CREATE VIRTUAL TABLE with a model given: seconds, rows a second, bytes a row in the file."""
     connection = _copy(database, name)
     ((rows,),) = connection.execute("SELECT count(*) FROM t")
-    pages = "SELECT sum(pgsize) FROM dbstat WHERE aggregate AND name IN ({})"
+    pages = "SELECT sum(pgsize) FROM dbstat WHERE aggregate = 1 AND name IN ({})"
 
     def measure():
         connection.execute("DROP TABLE IF EXISTS s")

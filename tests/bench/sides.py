@@ -32,7 +32,8 @@ def value(database, sql):
 
 def explain(error):
     """Raises the error again; what a build without a function or an option says, as what is missing."""
-    if any(text in str(error) for text in ("no such function", "no such table", "no such module", "options has the key")):
+    missing = ("no such function", "no such table", "no such module", "options has the key")
+    if any(text in str(error) for text in missing):
         raise client.Missing(str(error)) from None
     raise error
 
