@@ -17,6 +17,9 @@
 /* Or: a comparison with the rowid must be known before the best are chosen, and is not. */
 #define PLAN_WAITS (2 << TABLE_ARGUMENTS_MAX)
 
+/* Or: SQLite takes the rows for sorted as they come. */
+#define PLAN_SORTED (4 << TABLE_ARGUMENTS_MAX)
+
 /* If xFilter is given a plan that cannot be run, an error that says why; whether it is. */
 int plan_refuse(struct call *call, int given);
 

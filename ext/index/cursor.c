@@ -15,10 +15,12 @@ struct cursor {
   sqlite3_vtab_cursor base;
   sqlite3_value *arguments[2]; /* copies of query and k; NULL if not given */
   struct table_query asked;
-  struct topk topk;
-  size_t row, rows;       /* of the hits; as many were asked for */
-  int goes_on;            /* there may be more, and nobody has said how many are wanted */
-  int is_filled, changes; /* without an error; the connection's changed rows by then */
+  struct topk topk, before; /* what there is; what there was before that, and was given out */
+  size_t known;             /* of before: these rank above the row */
+  size_t row, rows;         /* of the hits; as many were asked for */
+  int goes_on;              /* there may be more, and nobody has said how many are wanted */
+  int is_sorted;            /* SQLite takes them for sorted */
+  int is_filled, changes;   /* without an error; the connection's changed rows by then */
 };
 
 static void estimate(const struct table_plan *plan, double *rows, double *cost) {
@@ -53,9 +55,15 @@ int cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **cursor) {
   return SQLITE_OK;
 }
 
+static void forget_given(struct cursor *cursor) {
+  topk_clear(&cursor->before, &sqlite_memory);
+  cursor->known = 0;
+}
+
 int cursor_close(sqlite3_vtab_cursor *base) {
   struct cursor *cursor = (struct cursor *)base;
   topk_clear(&cursor->topk, &sqlite_memory);
+  forget_given(cursor);
   rowids_clear(&cursor->asked.rowids);
   for (int i = 0; i < 2; i++) sqlite3_value_free(cursor->arguments[i]);
   sqlite3_free(cursor);
@@ -64,22 +72,40 @@ int cursor_close(sqlite3_vtab_cursor *base) {
 
 /* ---- rows ---- */
 
+static int is_after(const struct hit *hit, const struct hit *last) {
+  return hit->similarity < last->similarity || (hit->similarity == last->similarity && hit->rowid > last->rowid);
+}
+
+/* Whether a smaller search had it. One that it missed, though it ranks among what it had, comes late, unless rows must
+** come sorted. */
+static int is_given(struct cursor *cursor, const struct hit *hit) {
+  const struct topk *before = &cursor->before;
+  if (before->count == 0 || is_after(hit, &before->hits[before->count - 1])) return 0;
+  if (cursor->is_sorted) return 1;
+  while (is_after(hit, &before->hits[cursor->known])) cursor->known++;
+  return hit->rowid == before->hits[cursor->known].rowid;
+}
+
 /* On from row, to the rowid that is picked. */
 static void skip_others(struct cursor *cursor) {
   const struct rowids *picked = &cursor->asked.picked;
-  const struct topk *topk = &cursor->topk;
-  while (cursor->row < topk->count &&
-         (topk->hits[cursor->row].rowid < picked->first || topk->hits[cursor->row].rowid > picked->last))
-    cursor->row++;
+  for (; cursor->row < cursor->topk.count; cursor->row++) {
+    const struct hit *hit = &cursor->topk.hits[cursor->row];
+    if (hit->rowid >= picked->first && hit->rowid <= picked->last && !is_given(cursor, hit)) return;
+  }
 }
 
 static void search(struct call *call, struct cursor *cursor) {
   struct index *index = index_of(cursor);
   struct vector query = {0};
+  /* Who is given one row after the other until all are there finds the one that is picked among them: at once. */
+  const struct rowids *picked = &cursor->asked.picked;
+  struct rowids rowids = rowids_part(&cursor->asked.rowids, cursor->goes_on ? picked->first : INT64_MIN,
+                                     cursor->goes_on ? picked->last : INT64_MAX);
   struct search search = {.k = cursor->rows,
                           .least = cursor->asked.least,
                           .above = cursor->asked.above,
-                          .rowids = &cursor->asked.rowids,
+                          .rowids = &rowids,
                           .error_factor = index->error_factor};
   struct search_counts counts;
   topk_clear(&cursor->topk, &sqlite_memory);
@@ -89,22 +115,19 @@ static void search(struct call *call, struct cursor *cursor) {
   vector_free(&query);
 }
 
-static int is_after(const struct hit *hit, const struct hit *last) {
-  return hit->similarity < last->similarity || (hit->similarity == last->similarity && hit->rowid > last->rowid);
-}
-
-/* The rows after the last one there is. What a larger search finds before that is left out: they come sorted. */
+/* More rows, if there may be some. */
 static void go_on(struct call *call, struct cursor *cursor) {
   while (cursor->goes_on && !call->failed && cursor->row >= cursor->topk.count) {
     if (cursor->topk.count < cursor->rows) {
       cursor->goes_on = 0;
       return;
     }
-    struct hit last = cursor->topk.hits[cursor->topk.count - 1];
+    forget_given(cursor);
+    cursor->before = cursor->topk;
+    cursor->topk = (struct topk){0};
     cursor->rows *= MORE;
-    search(call, cursor);
     cursor->row = 0;
-    while (cursor->row < cursor->topk.count && !is_after(&cursor->topk.hits[cursor->row], &last)) cursor->row++;
+    search(call, cursor);
     skip_others(cursor);
   }
 }
@@ -152,13 +175,15 @@ static void fill(struct call *call, struct cursor *cursor, const struct table_qu
   cursor->is_filled = 0;
   cursor->changes = changes;
   cursor->row = 0;
+  forget_given(cursor);
   if (!is_kept) {
     read_count(call, cursor);
     if (!call->failed) search(call, cursor);
   }
+  int is_whole = !cursor->goes_on || rowids_are_all(&cursor->asked.picked);
   skip_others(cursor);
   if (!call->failed) go_on(call, cursor);
-  cursor->is_filled = !call->failed && !cursor->goes_on;
+  cursor->is_filled = !call->failed && !cursor->goes_on && is_whole;
 }
 
 int cursor_filter(sqlite3_vtab_cursor *base, int given, const char *text, int argc, sqlite3_value **argv) {
@@ -171,6 +196,7 @@ int cursor_filter(sqlite3_vtab_cursor *base, int given, const char *text, int ar
     return call.failed;
   }
   if (plan_refuse(&call, given)) return call.failed;
+  cursor->is_sorted = (given & PLAN_SORTED) != 0;
   int same = keep_arguments(&call, cursor, given, argv);
   if (plan_read(&call, &index_function, text, argv, &asked) == 0)
     fill(&call, cursor, &asked, same);
