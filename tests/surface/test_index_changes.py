@@ -226,6 +226,6 @@ def test_replaced_rows(docs, draw):
     gone = one(docs, "SELECT v FROM docs WHERE id = 12")
     docs.execute("REPLACE INTO docs VALUES (1001, 12, ?)", (v,))
     assert len(nearest(docs, gone, 5)) == 5 and 12 not in nearest(docs, gone, 300)
-    with pytest.raises(sqlite3.OperationalError, match="rowid 12 is coded, expected what 'docs' has: 'sync' codes"):
+    with pytest.raises(sqlite3.OperationalError, match="rowid 12.* is coded, expected.*'sync' codes"):
         run(docs, "INSERT INTO search(search) VALUES ('integrity-check')")
     run(docs, "INSERT INTO search(search) VALUES ('sync')", "INSERT INTO search(search) VALUES ('integrity-check')")
