@@ -18,7 +18,7 @@ struct check {
   struct call *call;
   struct index *index;
   struct generation *g;
-  int mends;
+  enum check_what what;
   struct chunk chunk;
   struct place places[CHUNK_ROWS]; /* its rows, by rowid */
   struct code *stored;             /* one of them */
@@ -66,13 +66,13 @@ static int mend(struct check *c) {
 
 /* A row is not in step: its code should be this one, or none. */
 static int report(struct check *c, int64_t rowid, const struct code *code) {
-  if (!c->mends) {
+  if (c->what != CHECK_MEND) {
     c->call->rowid = &rowid;
     fail(c->call,
          code == NULL
              ? "%s is coded, expected no code of what '%s' has not: 'sync' codes what has changed"
              : "%s is not coded as it is, expected the code of what '%s' has: 'sync' codes what has changed",
-         c->index->arguments.column, c->index->arguments.content);
+         c->index->arguments.column, c->index->content_name);
     c->call->rowid = NULL;
     return c->call->failed;
   }
@@ -111,7 +111,7 @@ static int check_range(struct check *c, size_t place, const struct rowids *range
   struct source *content = &c->index->content;
   size_t d = c->g->bare.header.d;
   struct vector v;
-  if (load(c, place, range) == 0 && source_start(c->call, content, range) == 0) {
+  if (load(c, place, range) == 0 && c->what != CHECK_CHUNKS && source_start(c->call, content, range) == 0) {
     while (!c->call->failed && source_next(c->call, content, &d, &v)) {
       c->call->rowid = &content->rowid;
       check_row(c, content->rowid, &v);
@@ -120,7 +120,7 @@ static int check_range(struct check *c, size_t place, const struct rowids *range
     }
     source_start(c->call, content, NULL);
   }
-  for (size_t i = 0; i < c->chunk.count && !c->call->failed; i++)
+  for (size_t i = 0; c->what != CHECK_CHUNKS && i < c->chunk.count && !c->call->failed; i++)
     if (!c->places[i].is_seen) report(c, c->places[i].rowid, NULL);
   chunk_clear(&c->chunk);
   return c->call->failed ? c->call->failed : mend(c);
@@ -159,11 +159,12 @@ static void check_orphans(struct call *call, struct index *index, int mends) {
          index->name);
 }
 
-int check_index(struct call *call, struct index *index, int mends) {
+int check_index(struct call *call, struct index *index, enum check_what what) {
+  int mends = what == CHECK_MEND;
   struct check *c = sqlite3_malloc64(sizeof *c);
   if (c == NULL) return fail_nomem(call), call->failed;
   memset(c, 0, sizeof *c);
-  *c = (struct check){.call = call, .index = index, .mends = mends};
+  *c = (struct check){.call = call, .index = index, .what = what};
   for (int i = 0; i < 2 && !call->failed; i++) {
     c->g = &index->generations[i];
     if (c->g->model == NULL || c->g->stored.built == INT64_MIN) continue;
@@ -171,7 +172,7 @@ int check_index(struct call *call, struct index *index, int mends) {
     c->codes = memory_array(&sqlite_memory, CHUNK_ROWS + 1, bytes);
     if (c->codes == NULL) fail_nomem(call);
     c->stored = (struct code *)(void *)(c->codes + CHUNK_ROWS * bytes);
-    if (!call->failed && index_open_content(call, index) == 0) check_generation(c);
+    if (!call->failed && (what == CHECK_CHUNKS || index_open_content(call, index) == 0)) check_generation(c);
     sqlite3_free(c->codes);
   }
   sqlite3_free(c);

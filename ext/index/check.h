@@ -7,8 +7,11 @@
 
 #include "index/index.h"
 
-/* Reads everything, tables and content. What is not in step is an error, or mended if `mends`; a damaged chunk is an
-** error in any case. 0 on success. The index is up to date. */
-int check_index(struct call *call, struct index *index, int mends);
+/* Of the chunks alone; compared with the content; the same, and mended where it is not in step. */
+enum check_what { CHECK_CHUNKS, CHECK_ROWS, CHECK_MEND };
+
+/* Reads everything, tables and, unless the chunks are enough, content. What is not in step is an error, or mended; a
+** damaged chunk is an error in any case. 0 on success. The index is up to date. */
+int check_index(struct call *call, struct index *index, enum check_what what);
 
 #endif

@@ -34,13 +34,13 @@ static void optimize(struct call *call, struct index *index, sqlite3_value **col
 static void check(struct call *call, struct index *index, sqlite3_value **columns) {
   (void)columns;
   index_forget(index); /* what the tables have now is to be checked */
-  if (index_refresh(call, index) == 0) check_index(call, index, 0);
+  if (index_refresh(call, index) == 0) check_index(call, index, CHECK_ROWS);
 }
 
 static void repair(struct call *call, struct index *index, sqlite3_value **columns) {
   (void)columns;
   index_forget(index);
-  if (index_refresh(call, index) == 0) check_index(call, index, 1);
+  if (index_refresh(call, index) == 0) check_index(call, index, CHECK_MEND);
 }
 
 static void set_cache(struct call *call, struct index *index, sqlite3_value **columns) {

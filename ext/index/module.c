@@ -11,6 +11,7 @@
 #include "host/plan.h"
 #include "index/build.h"
 #include "index/cache.h"
+#include "index/check.h"
 #include "index/command.h"
 #include "index/cursor.h"
 #include "index/schema.h"
@@ -225,29 +226,59 @@ static int shadow_name(const char *suffix) {
   return 0;
 }
 
-static const sqlite3_module MODULE = {.iVersion = 3,
-                                      .xCreate = create,
-                                      .xConnect = connect,
-                                      .xBestIndex = best_index,
-                                      .xDisconnect = disconnect,
-                                      .xDestroy = destroy,
-                                      .xOpen = cursor_open,
-                                      .xClose = cursor_close,
-                                      .xFilter = cursor_filter,
-                                      .xNext = cursor_next,
-                                      .xEof = cursor_eof,
-                                      .xColumn = cursor_column,
-                                      .xRowid = cursor_rowid,
-                                      .xUpdate = update,
-                                      .xBegin = begin,
-                                      .xSync = sync,
-                                      .xCommit = commit,
-                                      .xRollback = rollback,
-                                      .xRename = rename_index,
-                                      .xSavepoint = savepoint,
-                                      .xRelease = release,
-                                      .xRollbackTo = rollback_to,
-                                      .xShadowName = shadow_name};
+/*
+** PRAGMA integrity_check, quick_check. What is wrong is a message, not an error. Without triggers an index may be out of
+** step; the chunks must be whole all the same. A quick check reads what every query reads, the root and the directory.
+*/
+static int integrity(sqlite3_vtab *vtab, const char *schema, const char *name, int is_quick, char **message) {
+  struct index *index = (struct index *)vtab;
+  struct call call = call_of_table(index->name, index->connection, message);
+  (void)schema;
+  (void)name;
+  index_forget(index);
+  for (int i = 0; i < 2 && !is_quick; i++) generation_clear(&index->generations[i]);
+  if (index_refresh(&call, index) == 0 && !is_quick && index_find_content(&call, index) == 0)
+    check_index(&call, index, index->has_triggers ? CHECK_ROWS : CHECK_CHUNKS);
+  return call.failed == SQLITE_ERROR || call.failed == SQLITE_CORRUPT ? SQLITE_OK : call.failed;
+}
+
+/* sqlite3_module from SQLite 3.44 on, whichever version's header this is compiled with. */
+struct module {
+  sqlite3_module base;
+#if SQLITE_VERSION_NUMBER < 3044000
+  int (*xIntegrity)(sqlite3_vtab *vtab, const char *schema, const char *name, int is_quick, char **message);
+#define INTEGRITY .xIntegrity
+#else
+#define INTEGRITY .base.xIntegrity
+#endif
+};
+
+static const struct module MODULE = {
+    .base = {.iVersion = 4,
+             .xCreate = create,
+             .xConnect = connect,
+             .xBestIndex = best_index,
+             .xDisconnect = disconnect,
+             .xDestroy = destroy,
+             .xOpen = cursor_open,
+             .xClose = cursor_close,
+             .xFilter = cursor_filter,
+             .xNext = cursor_next,
+             .xEof = cursor_eof,
+             .xColumn = cursor_column,
+             .xRowid = cursor_rowid,
+             .xUpdate = update,
+             .xBegin = begin,
+             .xSync = sync,
+             .xCommit = commit,
+             .xRollback = rollback,
+             .xRename = rename_index,
+             .xSavepoint = savepoint,
+             .xRelease = release,
+             .xRollbackTo = rollback_to,
+             .xShadowName = shadow_name},
+    INTEGRITY = integrity,
+};
 
 static void release_connection(void *connection) {
   connection_release(connection);
@@ -255,5 +286,5 @@ static void release_connection(void *connection) {
 
 int index_register(sqlite3 *db, struct connection *connection) {
   connection->references++;
-  return sqlite3_create_module_v2(db, "whiten_index", &MODULE, connection, release_connection);
+  return sqlite3_create_module_v2(db, "whiten_index", &MODULE.base, connection, release_connection);
 }
