@@ -58,8 +58,15 @@ static int load(struct check *c, size_t place, const struct rowids *range) {
   return c->call->failed;
 }
 
+static int compare_rows(const void *a, const void *b) {
+  int64_t x = ((const struct sync_row *)a)->rowid, y = ((const struct sync_row *)b)->rowid;
+  return x < y ? -1 : x > y;
+}
+
+/* Rows of the content come first in the list, then those that it has not. */
 static int mend(struct check *c) {
   struct sync_rows rows = {c->count, c->list};
+  qsort(c->list, c->count, sizeof *c->list, compare_rows);
   c->count = 0;
   return sync_apply(c->call, c->index, c->g, &rows);
 }
