@@ -13,8 +13,7 @@
 --         or /tmp): names of tables are no parameters in SQL, so the statements are written first, into a folder of
 --         their own that is gone when they run.
 -- Gives   the virtual table @index, and triggers that keep it in step with the table; a line for each step; recall:
---         what share of the true ten nearest it finds for 200 of your rows, what that takes, and what comparing all
---         rows takes; a query to copy.
+--         what share of the true ten nearest it finds for 200 of your rows, and what that takes; a query to copy.
 -- Batches the first step fits the model, which reads every vector once. Each step is a transaction that codes @batch
 --         rows. Killed at any moment, the next run goes on; it waits a minute for other writers.
 -- Again   when the index is there with the same settings nothing is done but what is left to do, and the report. With
@@ -123,7 +122,7 @@ INSERT INTO whiten_run SELECT printf('INSERT INTO main."%w"("%w") VALUES (''buil
 SELECT printf('index: name %s, rows %d, pending %d, bytes %d', quote(@index), info ->> 'rows', info ->> 'pending',
   info ->> 'bytes') AS "index"
 FROM (SELECT whiten_index_info(@index) AS info);
-SELECT printf('recall: %.4f of the 10 nearest of 200 rows, in %d us each; comparing all rows takes %d us', recall,
-  microseconds, exact_microseconds) AS "index"
+SELECT printf('recall: %.4f of the 10 nearest of %d rows, in %d us each; one pass over all rows for all of these takes %d us each',
+  recall, queries, microseconds, exact_microseconds) AS "index"
 FROM whiten_index_recall(@index, 200, 10);
 SELECT printf('query: SELECT rowid, similarity FROM "%w"(:query) LIMIT 10;', @index) AS "index";

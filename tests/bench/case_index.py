@@ -177,7 +177,7 @@ def filters(options, table):
         "tags CROSS JOIN t USING (id) WHERE share = {} ORDER BY s DESC LIMIT 10"
     )
     for share in index_data.SHARES:
-        more = {"space": index.space, "queries": index.path, "share": share, "count": 50}
+        more = {"space": index.space, "queries": index.path, "share": share, "count": 10}
         exhaustive = Side("index_sides:searches", 1, database=index.path, sql=scan.replace("{}", str(share)), **more)
         r = compare(options, ours=index.side(share=share), exhaustive=exhaustive)
         case = f"filter that keeps {share:g} of {options.rows:,}"
