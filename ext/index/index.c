@@ -183,7 +183,7 @@ int index_find_content(struct call *call, struct index *index) {
   sqlite3_stmt *s = NULL;
   if (index->content_name != NULL) return 0;
   char *sql = sqlite3_mprintf("SELECT t.tbl_name, t.sql FROM \"%w\".sqlite_schema AS t, \"%w\".\"%w_config\" AS c"
-                              " WHERE t.type = 'trigger' AND t.name = c.text || '_insert' AND c.id = 0",
+                              " WHERE t.type = 'trigger' AND t.name = c.text || '_update' AND c.id = 0",
                               index->schema, index->schema, index->name);
   int rc = sql != NULL ? sqlite3_prepare_v2(index->db, sql, -1, &s, NULL) : SQLITE_NOMEM;
   sqlite3_free(sql);

@@ -145,8 +145,9 @@ static int insert(struct call *call, struct index *index, sqlite3_value **column
              call->failed;
   if (integer_read(call, columns[INDEX_ROWID], "rowid", INT64_MIN, &rowid)) return call->failed;
   call->rowid = &rowid;
-  if (sqlite3_value_type(columns[INDEX_VECTOR]) == SQLITE_NULL ||
-      vector_read(call, columns[INDEX_VECTOR], index->arguments.column, &v) == 0)
+  if (sqlite3_value_type(columns[INDEX_VECTOR]) == SQLITE_NULL)
+    sync_look(call, index, rowid);
+  else if (vector_read(call, columns[INDEX_VECTOR], index->arguments.column, &v) == 0)
     sync_put(call, index, rowid, &v);
   call->rowid = NULL;
   vector_free(&v);

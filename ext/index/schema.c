@@ -5,26 +5,27 @@
 
 /*
 ** Their names begin with the index's, which NAME_config keeps. They name only what SQLite follows through ALTER TABLE: no
-** command, which would go into a column that is called as the index was. A row that has no vector is one that is gone.
+** command, which would go into a column that is called as the index was. And they give no vector: what the row has by
+** then is read, since another trigger of the same statement, which computes vectors for instance, may have changed the
+** row and been told of before them.
 */
 static const char INSERT[] = "CREATE TRIGGER \"%w\".\"%w_insert\" AFTER INSERT ON \"%w\" BEGIN"
-                             " INSERT INTO \"%w\"(rowid, vector) VALUES (new.rowid, new.\"%w\"); END";
+                             " INSERT INTO \"%w\"(rowid) VALUES (new.rowid); END";
 static const char DELETE[] = "CREATE TRIGGER \"%w\".\"%w_delete\" AFTER DELETE ON \"%w\" BEGIN"
                              " INSERT INTO \"%w\"(rowid) VALUES (old.rowid); END";
 static const char UPDATE[] = "CREATE TRIGGER \"%w\".\"%w_update\" AFTER UPDATE ON \"%w\""
-                             " WHEN old.rowid <> new.rowid OR old.\"%w\" IS NOT new.\"%w\" BEGIN"
+                             " WHEN old.\"%w\" IS NOT new.\"%w\" OR old.rowid <> new.rowid BEGIN"
                              " INSERT INTO \"%w\"(rowid) SELECT old.rowid WHERE old.rowid <> new.rowid;"
-                             " INSERT INTO \"%w\"(rowid, vector) VALUES (new.rowid, new.\"%w\"); END";
+                             " INSERT INTO \"%w\"(rowid) VALUES (new.rowid); END";
 
-/* Behind the last `new.` outside of quotes; NULL if there is none. */
+/* Behind the first `new.` outside of quotes; NULL if there is none. */
 static const char *find_column(const char *sql) {
-  const char *found = NULL;
   for (const char *at = sql; *at != 0; at++) {
     if (*at == '"') at += 1 + strcspn(at + 1, "\"");
     if (*at == 0) break;
-    if (sqlite3_strnicmp(at, "new.", 4) == 0) found = at + 4;
+    if (sqlite3_strnicmp(at, "new.", 4) == 0) return at + 4;
   }
-  return found;
+  return NULL;
 }
 
 char *schema_column_of_trigger(const char *sql, const char *otherwise) {
@@ -104,9 +105,9 @@ int schema_create_triggers(struct call *call, struct index *index, const char *n
   const char *s = index->schema, *n = name, *content = index->content_name, *c = index->arguments.column;
   if (store_set_text(call, &index->store, n)) return call->failed;
   index->has_triggers = 1;
-  execute(call, index, sqlite3_mprintf(INSERT, s, n, content, n, c));
+  execute(call, index, sqlite3_mprintf(INSERT, s, n, content, n));
   if (!call->failed) execute(call, index, sqlite3_mprintf(DELETE, s, n, content, n));
-  if (!call->failed) execute(call, index, sqlite3_mprintf(UPDATE, s, n, content, c, c, n, n, c));
+  if (!call->failed) execute(call, index, sqlite3_mprintf(UPDATE, s, n, content, c, c, n, n));
   return call->failed;
 }
 

@@ -38,6 +38,16 @@ int sync_put(struct call *call, struct index *index, int64_t rowid, const struct
   return pending_count(&index->pending) < PENDING_MAX ? call->failed : sync_flush(call, index);
 }
 
+int sync_look(struct call *call, struct index *index, int64_t rowid) {
+  struct vector v;
+  if (look(call, index)) return call->failed;
+  if (!is_coded(&index->generations[0], rowid) && !is_coded(&index->generations[1], rowid)) return 0;
+  if (index_fetch(call, index, rowid, &v)) return call->failed;
+  sync_put(call, index, rowid, &v);
+  index_fetch_done(index, &v);
+  return call->failed;
+}
+
 int sync_remove(struct call *call, struct index *index, int64_t rowid) {
   struct vector none = {0};
   return sync_put(call, index, rowid, &none);

@@ -7,8 +7,9 @@
 
 #include "index/index.h"
 
-/* The content's row has this vector now, NULL data if it has none; the row is gone. In every generation that has coded
-** rows up to there. 0 on success. */
+/* The content's row has changed: reads what it is now; it has this vector, NULL data if none; it is gone. In every
+** generation that has coded rows up to there. 0 on success. */
+int sync_look(struct call *call, struct index *index, int64_t rowid);
 int sync_put(struct call *call, struct index *index, int64_t rowid, const struct vector *v);
 int sync_remove(struct call *call, struct index *index, int64_t rowid);
 

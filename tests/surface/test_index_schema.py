@@ -146,7 +146,7 @@ def test_other_columns(db, rng):
     check(db, rng)
     run(db, "ALTER TABLE d DROP COLUMN lang")
     check(db, rng)
-    with pytest.raises(sqlite3.OperationalError, match="error in trigger t_insert after drop column: no such column: new.v"):
+    with pytest.raises(sqlite3.OperationalError, match="error in trigger t_update after drop column: no such column: old.v"):
         run(db, "ALTER TABLE d DROP COLUMN v")
     run(db, "ALTER TABLE d ADD COLUMN w", "DROP TABLE t", "ALTER TABLE d DROP COLUMN v")
 
