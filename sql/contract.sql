@@ -650,6 +650,187 @@ SELECT * FROM cosine_pairs('doc', 'v', NULL);
 --> error: cosine_pairs: threshold is NULL, expected a number
 
 
+-- INDEX: search that whitens, codes and compares by itself
+
+-- whiten_index(content, column [, arguments]): the module of CREATE VIRTUAL TABLE name USING whiten_index(content = table,
+--   column = its column of vectors, ...). The vectors stay in the content, an ordinary table with rowids of the same schema (for a
+--   temp index, of temp or main); the index keeps a model and codes of the whitened vectors, which find candidates. similarity is, to
+--   the bit, cosine_sim(whiten_apply(model, v), whiten_apply(model, query)): what an answer can be wrong in is a row that it misses.
+--   Arguments: model = the name of a row of the table whitening(name, model), sought in the index's schema first, or k and the options
+--   of whiten_fit; triggers = 1 (three of them keep the index in step, in the statement that changes the content) or 0; build = 1
+--   (CREATE codes the rows that there are) or 0; recall = 'fast', 'default' or 'safe' (candidates are what may be among the best by 1.5, 2,
+--   3 standard errors of an estimate) or 'exact' (every row is compared). Each is given once; names and values may be quoted.
+CREATE TABLE documents (id INTEGER PRIMARY KEY, lang TEXT, embedding BLOB);
+INSERT INTO documents VALUES (1, 'en', '[1,0]'), (2, 'de', '[0,2]'), (3, 'en', '[3,3]'), (4, 'de', '[-5,0]'),
+  (5, 'en', '[0,0]'), (6, 'en', NULL), (7, 'de', '[2,0]');
+CREATE TABLE questions (id INTEGER PRIMARY KEY, v BLOB);
+INSERT INTO questions VALUES (10, '[1,0]'), (20, NULL), (30, '[0,0]'), (40, '[-1,0]');
+CREATE TABLE whitening (name TEXT PRIMARY KEY, model BLOB);
+INSERT INTO whitening VALUES ('plain', whiten_import('[1,0,0,1]', '[0,0]')), ('none', NULL);
+CREATE VIRTUAL TABLE docs_search USING whiten_index(content = documents, column = embedding, model = plain);
+-- Rows come best first, ties by rowid, also without ORDER BY; rows that are NULL or have no direction are in no answer.
+SELECT rowid, similarity FROM docs_search('[1,0]');
+--> 1 | 1.0
+--> 7 | 1.0
+--> 3 | ~ 0.7071067811865475
+--> 2 | 0.0
+--> 4 | -1.0
+-- query takes whatever is a vector. k is how many rows at most, and so is LIMIT, which counts what passes every condition; without
+-- both, rows come as long as they are asked for.
+SELECT rowid FROM docs_search(x'0000803f00000000', 2);
+--> 1
+--> 7
+SELECT rowid FROM docs_search WHERE query = '[1,0]' AND k = 2.0;
+--> 1
+--> 7
+SELECT rowid FROM docs_search WHERE docs_search MATCH '[1,0]' ORDER BY similarity DESC LIMIT 2 OFFSET 1;
+--> 7
+--> 3
+SELECT rowid FROM docs_search WHERE query MATCH '[1,0]' ORDER BY similarity LIMIT 1;
+--> 4
+-- The hidden columns query and k hold what was given; the others nothing.
+SELECT rowid, query, k, docs_search, rank, vector FROM docs_search('[1,0]', 1);
+--> 1 | '[1,0]' | 1 | NULL | NULL | NULL
+-- rowid IN (...), a range of rowid, a least similarity: taken before the k best are, so that there are k when k pass.
+SELECT rowid FROM docs_search('[1,0]', 2) WHERE rowid IN (SELECT id FROM documents WHERE lang = 'en');
+--> 1
+--> 3
+SELECT rowid FROM docs_search('[1,0]', 2) WHERE rowid BETWEEN 2 AND 4 AND similarity > -0.5;
+--> 3
+--> 2
+-- rowid = x, and what SQLite does not pass on (NOT, <>, OR, functions of rowid): chosen among the k; with LIMIT instead of k
+-- there are as many as pass. +rowid is never passed on.
+SELECT rowid FROM docs_search('[1,0]', 2) WHERE rowid <> 1;
+--> 7
+SELECT rowid FROM docs_search('[1,0]') WHERE rowid <> 1 LIMIT 2;
+--> 7
+--> 3
+SELECT count(*) FROM docs_search('[1,0]', 2) WHERE rowid = 3;
+--> 0
+-- In a join each row is a search; a query that is NULL, or has no direction, finds nothing.
+SELECT q.id, s.rowid, s.similarity FROM questions AS q JOIN docs_search AS s ON s.query = q.v AND s.k = 1;
+--> 10 | 1 | 1.0
+--> 40 | 4 | 1.0
+SELECT q.id, s.rowid FROM questions AS q LEFT JOIN docs_search AS s ON s.query = q.v AND s.k = 1;
+--> 10 | 1
+--> 20 | NULL
+--> 30 | NULL
+--> 40 | 4
+SELECT d.lang, s.similarity FROM docs_search('[1,0]') AS s JOIN documents AS d ON d.id = s.rowid WHERE d.lang = 'de' LIMIT 2;
+--> 'de' | 1.0
+--> 'de' | 0.0
+SELECT (SELECT count(*) FROM docs_search(NULL)), (SELECT count(*) FROM docs_search('[0,0]', 3));
+--> 0 | 0
+SELECT rowid FROM docs_search LIMIT 3;
+--> error: docs_search: query is missing, expected docs_search(query [, k]) or WHERE query = ...
+SELECT rowid FROM docs_search('[1,0,0]', 3);
+--> error: docs_search: query has 3 elements, expected 2, what the model takes
+SELECT rowid FROM docs_search('[1,0]', 0);
+--> error: docs_search: k is 0, expected at least 1
+SELECT rowid FROM docs_search('[1,0]', 1, 2);
+--> error: docs_search: there are more arguments, or = where MATCH belongs, expected docs_search(query [, k]) or docs_search MATCH query
+-- What changes in the content is found from the next statement on, and what cannot be coded cannot be written.
+INSERT INTO documents VALUES (8, 'fr', '[9,1]');
+UPDATE documents SET embedding = NULL WHERE id = 1;
+DELETE FROM documents WHERE id = 7;
+SELECT rowid FROM docs_search('[1,0]', 2);
+--> 8
+--> 3
+UPDATE documents SET embedding = '[1,2,3]' WHERE id = 2;
+--> error: docs_search: rowid 2: embedding has 3 elements, expected 2, what the model takes
+-- Where there are no triggers: INSERT INTO name(rowid, vector) VALUES (...) codes a row that was written, (name, rowid) VALUES
+-- ('delete', ...) tells of one that is gone, and the command 'sync' finds all that changed.
+CREATE VIRTUAL TABLE later USING whiten_index(content = documents, column = embedding, model = plain, triggers = 0, build = 0);
+INSERT INTO later(later) VALUES ('build');
+INSERT INTO documents VALUES (9, 'fr', '[-9,0]');
+INSERT INTO later(rowid, vector) VALUES (9, '[-9,0]');
+DELETE FROM documents WHERE id = 4;
+INSERT INTO later(later, rowid) VALUES ('delete', 4);
+SELECT rowid FROM later('[-1,0]', 1);
+--> 9
+INSERT INTO later(later) VALUES ('integrity-check');
+UPDATE documents SET embedding = '[5,5]' WHERE id = 9;
+INSERT INTO later(later) VALUES ('integrity-check'), ('nothing more');
+--> error: later: rowid 9: embedding is not coded as it is, expected the code of what 'documents' has: 'sync' codes what has changed
+INSERT INTO later(later) VALUES ('sync'), ('integrity-check'), ('nothing more');
+--> error: later: there is no command 'nothing more', expected 'build', 'rebuild', 'optimize', 'integrity-check', 'sync', 'cache' or 'recall'
+-- Commands: INSERT INTO name(name [, rank]) VALUES ('command' [, value]). 'build' codes the rows that are not coded yet, 'rebuild' all rows
+-- with a new model, while the old codes answer; with a rank, so many of them. 'optimize' fills chunks, 'integrity-check' reads
+-- everything, 'cache' sets the bytes of codes that the process keeps, 'recall' how sure the connection wants to be.
+CREATE VIRTUAL TABLE stepwise USING whiten_index('content' = "documents", [column] = `embedding`, K = .9, ridge = 1, build = 0);
+SELECT rowid FROM stepwise('[1,0]');
+--> error: stepwise: the index is not built, expected rows in 'documents' and INSERT INTO stepwise(stepwise) VALUES ('build')
+INSERT INTO stepwise(stepwise, rank) VALUES ('build', 2);
+SELECT whiten_index_info('stepwise') ->> 'rows', whiten_index_info('stepwise') ->> 'pending';
+--> 1 | 4
+INSERT INTO stepwise(stepwise) VALUES ('build'), ('rebuild'), ('optimize'), ('integrity-check');
+INSERT INTO stepwise(stepwise, rank) VALUES ('recall', 'exact');
+SELECT whiten_index_info('stepwise') ->> 'pending', whiten_index_info('stepwise') ->> 'recall';
+--> 0 | 'exact'
+INSERT INTO stepwise(stepwise, rank) VALUES ('recall', 'perfect');
+--> error: stepwise: rank is 'perfect', expected 'fast', 'default', 'safe' or 'exact'
+INSERT INTO stepwise(stepwise, rank) VALUES ('build', 0);
+--> error: stepwise: rank is 0, expected at least 1
+DELETE FROM stepwise WHERE query = '[1,0]';
+--> error: stepwise: the rows of an index are those of its content, expected changes of 'documents'
+-- ALTER TABLE may rename the index, the content and the column; DROP TABLE of the index drops its triggers.
+ALTER TABLE docs_search RENAME TO found;
+ALTER TABLE documents RENAME TO texts;
+ALTER TABLE texts RENAME COLUMN embedding TO v;
+INSERT INTO texts VALUES (10, 'fr', '[0,-1]');
+SELECT rowid FROM found('[0,-1]', 1);
+--> 10
+-- What cannot be an index is none.
+CREATE VIRTUAL TABLE x USING whiten_index(content = texts);
+--> error: x: column is missing, expected content = the table, column = its column of vectors
+CREATE VIRTUAL TABLE x USING whiten_index(content = nothing, column = v);
+--> error: x: content is 'nothing', expected a table of the schema main
+CREATE VIEW seen AS SELECT * FROM texts;
+CREATE VIRTUAL TABLE x USING whiten_index(content = seen, column = v);
+--> error: x: content is 'seen', a view, expected an ordinary table
+CREATE VIRTUAL TABLE x USING whiten_index(content = texts, column = w);
+--> error: x: column is 'w', expected a column of texts
+CREATE VIRTUAL TABLE x USING whiten_index(content = texts, column = v, k = 3);
+--> error: x: whiten_fit: row 2 of the group: k is 3, expected 1 to 2 (the dimensions), or a share of the variance between 0 and 1
+CREATE VIRTUAL TABLE x USING whiten_index(content = texts, column = v, model = plain, k = 2);
+--> error: x: model is 'plain' and k is given, expected one or the other: a model has its own
+CREATE VIRTUAL TABLE x USING whiten_index(content = texts, column = v, model = nobody);
+--> error: x: model is 'nobody', expected the name of a row of the table whitening
+CREATE VIRTUAL TABLE x USING whiten_index(content = texts, column = v, model = none);
+--> error: x: model 'none' is not a BLOB, expected a model of whiten_fit
+CREATE VIRTUAL TABLE x USING whiten_index(content = texts, column = v, 'recall' = fast, recall = safe);
+--> error: x: recall is given twice, expected it once
+CREATE VIRTUAL TABLE x USING whiten_index(content = texts, column = v, metric = l2);
+--> error: x: there is no argument 'metric', expected content, column, model, k, triggers, build, recall, or an option of whiten_fit: method, ridge, power, remove, normalize, precision
+CREATE VIRTUAL TABLE query USING whiten_index(content = texts, column = v);
+--> error: query: the name is that of a column of every index, expected another
+
+-- whiten_index_info(index): JSON with rows (coded), pending (not coded yet), chunks, bytes (of the codes), d, k (elements of a code),
+--   model (its hash, as whiten_info has it), recall, rebuilt (rows of the next codes while there are some, else null), drift (0 where the
+--   rows are those of the fit, to 1), and cache: bytes kept, limit.
+CREATE TABLE documents (id INTEGER PRIMARY KEY, v BLOB);
+INSERT INTO documents VALUES (1, '[1,0]'), (2, '[0,2]'), (3, '[3,4]'), (4, NULL);
+CREATE VIRTUAL TABLE documents_search USING whiten_index(content = documents, column = v, k = 1);
+SELECT i ->> 'rows', i ->> 'pending', i ->> 'd', i ->> 'k', i ->> 'recall', i ->> 'rebuilt', i ->> 'drift' < 1e-6
+  FROM (SELECT whiten_index_info('documents_search') AS i);
+--> 3 | 0 | 2 | 1 | 'default' | NULL | 1
+SELECT whiten_index_info('documents');
+--> error: whiten_index_info: index is 'documents', expected the name of a whiten_index table
+
+-- whiten_index_recall(index, queries, k): a row that says how an index does on its own rows: recall (the share of the k most similar
+--   rows that it finds, mean over so many stored vectors as queries), candidates (rows fetched, mean), microseconds (of a search,
+--   median), exact_microseconds (of comparing every row), queries (how many there were).
+CREATE TABLE documents (id INTEGER PRIMARY KEY, v BLOB);
+INSERT INTO documents VALUES (1, '[1,0]'), (2, '[0,2]'), (3, '[3,4]'), (4, NULL);
+CREATE VIRTUAL TABLE documents_search USING whiten_index(content = documents, column = v);
+SELECT recall, queries, microseconds >= 0, exact_microseconds >= 0 FROM whiten_index_recall('documents_search', 200, 10);
+--> 1.0 | 3 | 1 | 1
+SELECT recall FROM whiten_index_recall(NULL, 200, 10);
+--> error: whiten_index_recall: index is NULL, expected TEXT, the name of a whiten_index table
+SELECT recall FROM whiten_index_recall('documents', 200, 10);
+--> error: whiten_index_recall: index is 'documents', expected the name of a whiten_index table
+
+
 -- STATISTICS: does it help?
 
 -- mean_cosine(v): the mean cosine over all pairs of different rows, in O(n d): (|sum of v / |v||^2 - n) / (n
