@@ -163,8 +163,9 @@ int index_ready(struct call *call, struct index *index) {
 
 /* ---- the content ---- */
 
-/* What the content is called now, and its column. */
+/* What the content is called now, and its column: by what its trigger says, if there is one. */
 static void set_names(struct call *call, struct index *index, const char *name, const char *sql) {
+  if (name == NULL) return fail_nomem(call);
   char *column = schema_column_of_trigger(sql != NULL ? sql : "", index->arguments.column);
   char *copy = sqlite3_mprintf("%s", name);
   if (column == NULL || copy == NULL) {
@@ -212,6 +213,14 @@ int index_open_content(struct call *call, struct index *index) {
   source_close(&index->content);
   index->content.db = index->db;
   return source_open_named(call, &index->content, &names);
+}
+
+void index_close_content(struct index *index) {
+  source_close(&index->content);
+  sqlite3_finalize(index->fetch);
+  sqlite3_free(index->content_name);
+  index->fetch = NULL;
+  index->content_name = NULL;
 }
 
 static int prepare_fetch(struct call *call, struct index *index) {

@@ -75,6 +75,8 @@ int index_find_content(struct call *call, struct index *index);
 const char *index_content_schema(const struct index *index);
 /* Has index->content ready for source_start. 0 on success. */
 int index_open_content(struct call *call, struct index *index);
+/* Forgets what it is called, and what reads it by that name. */
+void index_close_content(struct index *index);
 /* The vector of one row, NULL data if that is NULL or there is no such row; of the model's dimension, or an error. Good
 ** until index_fetch_done, which must follow a success. 0 on success. */
 int index_fetch(struct call *call, struct index *index, int64_t rowid, struct vector *v);

@@ -23,12 +23,10 @@ static void clear(struct index *index) {
   if (*at != NULL) *at = index->next;
   for (int i = 0; i < 2; i++) generation_clear(&index->generations[i]);
   pending_clear(&index->pending);
-  source_close(&index->content);
-  sqlite3_finalize(index->fetch);
+  index_close_content(index);
   store_close(&index->store);
   arguments_clear(&index->arguments);
   sqlite3_free(index->base.zErrMsg);
-  sqlite3_free(index->content_name);
   sqlite3_free(index->schema);
   sqlite3_free(index->name);
   cache_leave();

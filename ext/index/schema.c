@@ -144,8 +144,7 @@ static void check_free(struct call *call, const struct index *index, const char 
 
 /* Where the user has dropped the triggers there are none afterwards, either. */
 int schema_rename(struct call *call, struct index *index, const char *name) {
-  sqlite3_free(index->content_name); /* a trigger may have been dropped since it was found by it */
-  index->content_name = NULL;
+  index_close_content(index); /* a trigger may have been dropped since it was found by it */
   check_free(call, index, name);
   if (call->failed || index_find_content(call, index)) return call->failed;
   if (index->has_triggers && schema_drop_triggers(call, index) == 0) schema_create_triggers(call, index, name);

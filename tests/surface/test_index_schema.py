@@ -101,6 +101,19 @@ def test_rename_to_a_name_that_is_taken(db, rng):
     check(db, rng)
 
 
+def test_after_a_rename_that_failed(rng):
+    """What had the content open keeps nothing of the names from before."""
+    db = make(connect(), rng, more=", triggers = 0", rows=20)
+    query = "SELECT count(*) FROM t('[1,2,3,4,5,6,7,8]', 20)"
+    assert one(db, query) == 20
+    run(db, "CREATE TABLE u_rest(a)", "UPDATE d SET v = 'abc' WHERE id = 4")
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError, match="^t: there is already a 'u_rest', expected"):
+            run(db, "ALTER TABLE t RENAME TO u")
+        with pytest.raises(sqlite3.OperationalError, match="^t: rowid 4: v is not a JSON array"):
+            db.execute(query)
+
+
 @pytest.mark.parametrize("name", ["e", ODD])
 @pytest.mark.parametrize("legacy", [0, 1])
 def test_rename_content(db, rng, tmp_path, name, legacy):
