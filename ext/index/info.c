@@ -41,18 +41,24 @@ static struct index *find(const struct connection *connection, sqlite3 *db, cons
   return found;
 }
 
-/* SQLite opens a virtual table when a statement first names it. */
-static void connect(sqlite3 *db, const char *name) {
-  const char *point = strchr(name, '.');
+/* Prepares a statement, and frees it and its text: SQLite opens a virtual table when one first names it. */
+static int prepare(sqlite3 *db, char *sql) {
   sqlite3_stmt *s = NULL;
-  char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\" LIMIT 0", name);
-  if (sql != NULL && sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK && point != NULL) {
-    sqlite3_free(sql);
-    sql = sqlite3_mprintf("SELECT 1 FROM \"%.*w\".\"%w\" LIMIT 0", (int)(point - name), name, point + 1);
-    if (sql != NULL) sqlite3_prepare_v2(db, sql, -1, &s, NULL);
-  }
+  int rc = sql != NULL ? sqlite3_prepare_v2(db, sql, -1, &s, NULL) : SQLITE_NOMEM;
   sqlite3_finalize(s);
   sqlite3_free(sql);
+  return rc;
+}
+
+/* Opens what may be an index: no error if it is none. */
+static int connect(struct call *call, sqlite3 *db, const char *name) {
+  const char *point = strchr(name, '.');
+  int rc = prepare(db, sqlite3_mprintf("SELECT 1 FROM \"%w\" LIMIT 0", name));
+  if (rc == SQLITE_ERROR && point != NULL)
+    rc = prepare(db,
+                 sqlite3_mprintf("SELECT 1 FROM \"%.*w\".\"%w\" LIMIT 0", (int)(point - name), name, point + 1));
+  if (rc != SQLITE_OK && rc != SQLITE_ERROR) fail_sqlite(call, rc, db);
+  return call->failed;
 }
 
 struct index *index_named(struct call *call, sqlite3 *db, sqlite3_value *value) {
@@ -62,7 +68,7 @@ struct index *index_named(struct call *call, sqlite3 *db, sqlite3_value *value) 
   }
   const char *name = (const char *)sqlite3_value_text(value);
   if (name == NULL) return fail_nomem(call), NULL;
-  connect(db, name);
+  if (connect(call, db, name)) return NULL;
   struct index *index = find(call->connection, db, name);
   if (index == NULL) fail(call, "index is '%s', expected the name of a whiten_index table", name);
   return index;

@@ -158,3 +158,16 @@ def test_beside_triggers_that_change_the_row(rng, when, recursive):
     assert is_in_step(db) and nearest(db, x[1]) == [1001]
     db.execute("DELETE FROM t WHERE id IN (8, 1000)")
     assert is_in_step(db) and nearest(db, x[0]) == [8]
+
+
+@pytest.mark.parametrize("call", ["SELECT whiten_index_info('s')", "SELECT whiten_index_info('main.s')", "SELECT * FROM whiten_index_recall('s', 10, 10)"])
+def test_a_database_that_is_locked(path, db, call):
+    """A host that tries again when a database is locked is told that it is, not that there is no index."""
+    db.execute("BEGIN EXCLUSIVE")
+    other = connect(path)
+    other.execute("PRAGMA busy_timeout = 0")
+    with pytest.raises(sqlite3.OperationalError, match="^(whiten_index_info: |whiten_index_recall: )?database is locked$"):
+        other.execute(call)
+    db.execute("COMMIT")
+    assert len(other.execute(call).fetchall()) == 1
+    other.close()
