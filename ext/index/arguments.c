@@ -40,7 +40,7 @@ static void read_flag(struct call *call, const char *name, const char *value, in
 static const struct {
   const char *name;
   double factor;
-} RECALLS[] = {{"fast", 1.5}, {"default", 2}, {"safe", 3}, {"exact", 0}, {NULL, -1}};
+} RECALLS[] = {{"fast", 1.5}, {"default", 2.5}, {"safe", 3}, {"exact", 0}, {NULL, -1}};
 
 double arguments_error_factor(const char *recall) {
   int i = 0;
@@ -162,7 +162,7 @@ static void check(struct call *call, const struct arguments *a) {
 }
 
 int arguments_read(struct call *call, int argc, const char *const *argv, struct arguments *arguments) {
-  *arguments = (struct arguments){.triggers = 1, .build = 1, .error_factor = 2};
+  *arguments = (struct arguments){.triggers = 1, .build = 1, .error_factor = arguments_error_factor("default")};
   for (int i = 3; i < argc && !call->failed; i++) read_argument(call, i - 3, argv + 3, arguments);
   if (!call->failed) check(call, arguments);
   return call->failed;

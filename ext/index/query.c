@@ -128,7 +128,7 @@ static int fetch_best(struct run *run, struct candidates *candidates, struct hun
 
 /* Whether rows that were left out because of stale codes may be better than what was found. */
 static int has_missed(const struct candidates *candidates, const struct hunt *hunt) {
-  return hunt->stale > 0 && topk_threshold(&hunt->scores) < topk_threshold(&candidates->best) - candidates->margin;
+  return hunt->stale > 0 && topk_threshold(&hunt->scores) < topk_threshold(&candidates->best);
 }
 
 /* One search by codes; *width is how many estimates are taken for better than a hit's, and becomes more if that was
