@@ -89,15 +89,21 @@ void database_make(const char *encoding) {
                0, 0, 0);
   fill(db, "INSERT INTO t(id, v) VALUES (?1 + 1, ?2)", GROUPED);
   fill(db, "INSERT INTO wide(id, v) VALUES (?1 + 1, CASE WHEN ?1 % 40 < 39 THEN ?2 END)", WIDE);
-  int rc = sqlite3_exec(db,
-                        "UPDATE t SET g = id % 3, w = 0.25 * (id * 7 % 5 + 1), m = id % 4 > 0, p = id,"
-                        "             j = embedding_as(v, 'json');"
-                        "CREATE TABLE models AS SELECT 'pca' AS name, whiten_fit(v, 3) AS model FROM t;"
-                        "INSERT INTO models SELECT 'zca', whiten_fit(v, 2, '{\"method\": \"zca\"}') FROM t;"
-                        "INSERT INTO models SELECT 'imported', whiten_import(whiten_kernel(model), '[1,2,3,4]')"
-                        "  FROM models WHERE name = 'pca';"
-                        "CREATE TABLE shards AS SELECT whiten_stats(v) AS stats FROM t GROUP BY g % 2;",
-                        0, 0, 0);
+  int rc = sqlite3_exec(
+      db,
+      "UPDATE t SET g = id % 3, w = 0.25 * (id * 7 % 5 + 1), m = id % 4 > 0, p = id,"
+      "             j = embedding_as(v, 'json');"
+      "CREATE TABLE models AS SELECT 'pca' AS name, whiten_fit(v, 3) AS model FROM t;"
+      "INSERT INTO models SELECT 'zca', whiten_fit(v, 2, '{\"method\": \"zca\"}') FROM t;"
+      "INSERT INTO models SELECT 'imported', whiten_import(whiten_kernel(model), '[1,2,3,4]')"
+      "  FROM models WHERE name = 'pca';"
+      "CREATE TABLE shards AS SELECT whiten_stats(v) AS stats FROM t GROUP BY g % 2;"
+      "CREATE TABLE whitening AS SELECT * FROM models;"
+      "CREATE TABLE texts(id INTEGER PRIMARY KEY, u UNIQUE, v BLOB);"
+      "WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1024)"
+      " INSERT INTO texts SELECT i, i, embedding(printf('[%d,%d,%d,%d]', i % 7, i % 31, i % 111, i)) FROM n;"
+      "CREATE VIRTUAL TABLE search USING whiten_index(content = texts, column = v, k = 3);",
+      0, 0, 0);
   must(rc == SQLITE_OK, sqlite3_errmsg(db));
   for (int i = 0; i < PARAMETERS; i++) keep_parameter(db, &parameters[i], SELECTS[i]);
   sqlite3_close(db);

@@ -122,6 +122,50 @@ const struct statement statements[] = {
     {"whiten_version", "SELECT whiten_version()"},
     {"whiten_config", "SELECT json_extract(whiten_config(), '$.sqlite') FROM t"},
     {NULL, "SELECT whiten_config('threads', NULL), whiten_config('threads', 1), whiten_config('threads')"},
+    {"whiten_index", "CREATE VIRTUAL TABLE x USING whiten_index(content = texts, column = v, k = 3, ridge = 1)"},
+    {NULL, "CREATE VIRTUAL TABLE x USING whiten_index(content = wide, column = v, model = pca); DROP TABLE x"},
+    {NULL,
+     "CREATE VIRTUAL TABLE x USING whiten_index(content = wide, column = v, k = 2, build = 0);"
+     "INSERT INTO x(x, rank) VALUES ('build', 70); DELETE FROM wide WHERE id < 9; INSERT INTO x(x) VALUES ('build');"
+     "SELECT rowid FROM x(:v, 3)"},
+    {NULL, "SELECT rowid, similarity FROM search(:v, 5)"},
+    {NULL, "SELECT rowid, similarity FROM search(:json) LIMIT 150"},
+    {NULL,
+     "SELECT rowid, similarity FROM search(:v) WHERE rowid IN (SELECT id FROM wide) AND similarity > 0.2 LIMIT 50"},
+    {NULL, "SELECT t.id, s.rowid, similarity FROM t JOIN search AS s ON s.query = t.j AND s.k = 2"},
+    {NULL, "INSERT INTO texts SELECT id + 2000, id + 2000, v FROM wide WHERE id < 6"
+           " RETURNING (SELECT group_concat(rowid) FROM search(v, 9))"},
+    {NULL,
+     "UPDATE texts SET v = embedding_scale(v, -2), id = -id WHERE id % 300 = 7; SELECT rowid FROM search(:v, 5)"},
+    {NULL, "DELETE FROM texts WHERE id > 900; SELECT rowid FROM search(:v, 5)"},
+    {NULL,
+     "REPLACE INTO texts VALUES (5, 5, NULL), (6, 1006, :v); INSERT INTO search(search, rowid) VALUES ('delete', 7);"
+     "SELECT rowid FROM search(:v, 5)"},
+    {NULL, "INSERT INTO search(search) VALUES ('rebuild'); SELECT rowid FROM search(:v, 5)"},
+    {NULL, "INSERT INTO search(search, rank) VALUES ('rebuild', 500); DELETE FROM texts WHERE id IN (4, 800);"
+           "SELECT rowid FROM search(:v, 5); INSERT INTO search(search, rank) VALUES ('rebuild', 600);"
+           "SELECT rowid FROM search(:v, 5)"},
+    {NULL,
+     "INSERT INTO texts VALUES (0, 0, :v); DELETE FROM texts WHERE id % 300 > 5; SELECT rowid FROM search(:v, 5);"
+     "INSERT INTO search(search) VALUES ('optimize'); SELECT rowid FROM search(:v, 5)"},
+    {NULL, "INSERT INTO search(search) VALUES ('integrity-check')"},
+    {NULL,
+     "DROP TRIGGER search_insert; DROP TRIGGER search_delete; DELETE FROM texts WHERE id IN (4, 800);"
+     "INSERT INTO texts VALUES (4, 0, :v); INSERT INTO search(search) VALUES ('sync'); SELECT rowid FROM search(:v, 5)"},
+    {NULL, "INSERT INTO search(search, rank) VALUES ('cache', 0); SELECT rowid FROM search(:v, 5);"
+           "INSERT INTO search(search, rank) VALUES ('cache', 268435456); SELECT rowid FROM search(:v, 5)"},
+    {NULL, "INSERT INTO search(search, rank) VALUES ('recall', 'exact'); SELECT rowid FROM search(:v, 5)"},
+    {NULL,
+     "ALTER TABLE search RENAME TO found; SELECT rowid FROM found(:v, 5); ALTER TABLE found RENAME TO search"},
+    {NULL, "DROP TABLE search"},
+    {NULL,
+     "COMMIT; DELETE FROM texts WHERE id > 2000; BEGIN; INSERT INTO texts VALUES (2001, 2001, :v); SAVEPOINT a;"
+     "DELETE FROM texts WHERE id < 9; SELECT rowid FROM search(:v, 5); ROLLBACK TO a; SAVEPOINT b;"
+     "INSERT INTO texts VALUES (2002, 2002, :v); COMMIT; SELECT rowid FROM search(:v, 5);"
+     "DELETE FROM texts WHERE id > 2000; BEGIN"},
+    {"whiten_index_info",
+     "SELECT json_extract(whiten_index_info('search'), '$.rows'), json_extract(whiten_index_info('search'), '$.k')"},
+    {"whiten_index_recall", "SELECT recall FROM whiten_index_recall('search', 3, 2)"},
     {"errors", "SELECT embedding('[1,2,x]')"},
     {NULL, "SELECT embedding_scale(v, '2') FROM t"},
     {NULL, "SELECT embedding_as(v, 'f61') FROM t"},

@@ -111,6 +111,12 @@ class Connection:
         return vec(self.rng.normal(size=DIM) * (kind < 0.9 or 0.01))
 
     def change(self):
+        try:
+            self.change_some()
+        except sqlite3.IntegrityError:  # u is another row's
+            self.counts["failed"] += 1
+
+    def change_some(self):
         i, j = self.chance.randrange(IDS), self.chance.randrange(IDS)
         many = i + self.chance.choice([0, 5, 60, 400])
         kind = self.chance.randrange(9)
