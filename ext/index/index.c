@@ -189,8 +189,12 @@ int index_find_content(struct call *call, struct index *index) {
   int rc = sql != NULL ? sqlite3_prepare_v2(index->db, sql, -1, &s, NULL) : SQLITE_NOMEM;
   sqlite3_free(sql);
   if (rc == SQLITE_OK) rc = sqlite3_step(s);
-  if (rc == SQLITE_ROW)
-    set_names(call, index, (const char *)sqlite3_column_text(s, 0), (const char *)sqlite3_column_text(s, 1));
+  const char *name = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+  const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 1) : NULL;
+  if (name != NULL && text != NULL)
+    set_names(call, index, name, text);
+  else if (rc == SQLITE_ROW)
+    fail_nomem(call);
   else if (rc == SQLITE_DONE)
     set_names(call, index, index->arguments.content, NULL);
   else
