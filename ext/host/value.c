@@ -2,7 +2,6 @@
 #include "host/value.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/json.h"
@@ -168,14 +167,27 @@ void result_json(struct call *call, char *text, size_t bytes) {
   sqlite3_result_subtype(call->context, JSON_SUBTYPE);
 }
 
-/* What number a text is: SQLITE_INTEGER, SQLITE_FLOAT, or SQLITE_TEXT for none. Of a copy of a value
-** sqlite3_value_numeric_type must not be asked: newer versions crash. */
-static int number_type(const char *text) {
-  char *end;
-  double number = strtod(text, &end);
-  if (end == text || end[strspn(end, " \t\n\v\f\r")] != 0 || text[strspn(text, "+-.0123456789eE \t\n\v\f\r")] != 0)
-    return SQLITE_TEXT;
-  return text[strcspn(text, ".eE")] == 0 && fabs(number) < 0x1p63 ? SQLITE_INTEGER : SQLITE_FLOAT;
+/* Of a copy of a value sqlite3_value_numeric_type must not be asked: newer versions crash. And libc's strtod follows the
+** locale. */
+int number_type(const char *text) {
+  static const char SPACES[] = " \t\n\v\f\r", DIGITS[] = "0123456789";
+  const char *at = text + strspn(text, SPACES);
+  double whole = 0;
+  if (*at == '+' || *at == '-') at++;
+  size_t digits = strspn(at, DIGITS), fraction = 0, exponent = 1;
+  for (const char *end = at + digits; at < end; at++) whole = 10 * whole + (*at - '0');
+  int is_integer = whole < 0x1p63 && *at != '.' && *at != 'e' && *at != 'E';
+  if (*at == '.') {
+    fraction = strspn(++at, DIGITS);
+    at += fraction;
+  }
+  if (*at == 'e' || *at == 'E') {
+    if (*++at == '+' || *at == '-') at++;
+    exponent = strspn(at, DIGITS);
+    at += exponent;
+  }
+  if (digits + fraction == 0 || exponent == 0 || at[strspn(at, SPACES)] != 0) return SQLITE_TEXT;
+  return is_integer ? SQLITE_INTEGER : SQLITE_FLOAT;
 }
 
 /* A client that does not know its columns' types binds numbers as TEXT, where "k is TEXT" would puzzle: the message shows

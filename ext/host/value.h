@@ -63,6 +63,8 @@ int number_read(struct call *call, sqlite3_value *value, const char *argument, d
 */
 int integer_of(sqlite3_value *value, int64_t *number);
 int integer_of_real(double real, int64_t *number);
+/* What number a text is, whatever the locale: SQLITE_INTEGER, SQLITE_FLOAT, or SQLITE_TEXT for none. */
+int number_type(const char *text);
 /* "argument is TEXT '5', expected ...: bind it as a number": the value is no number, or not one of those expected. */
 void fail_number(struct call *call, const char *argument, sqlite3_value *value, const char *expected);
 /* Such an integer of at least `minimum`. 0 on success. */

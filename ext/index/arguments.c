@@ -2,8 +2,9 @@
 ** judges them. */
 #include "index/arguments.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "host/value.h"
 
 static const char EXPECTED[] =
     "content, column, model, k, triggers, build, recall, or an option of whiten_fit: method, ridge, "
@@ -61,11 +62,8 @@ static void read_recall(struct call *call, const char *value, double *factor) {
 
 /* Whether the whole text is a number, or true or false, which JSON writes as they are. */
 static int is_plain(const char *value) {
-  char *end;
   if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0) return 1;
-  if (value[strspn(value, "+-.0123456789eE")] != 0) return 0;
-  strtod(value, &end);
-  return end != value && *end == 0 && *value != '+' && end[-1] != '.';
+  return number_type(value) != SQLITE_TEXT && *value != '+' && value[strlen(value) - 1] != '.';
 }
 
 /* Another member of the options: normalize = 1 is true, and .5 a number, as SQL has it. */
@@ -149,15 +147,20 @@ static void read_argument(struct call *call, int index, const char *const *argv,
   sqlite3_free(value);
 }
 
+/* A number with a digit before its exponent that is not 0. */
+static int is_positive(const char *text) {
+  char first = text[strspn(text, "+.0")];
+  return number_type(text) != SQLITE_TEXT && first >= '1' && first <= '9';
+}
+
 static void check(struct call *call, const struct arguments *a) {
-  char *end = NULL;
   if (a->content == NULL || a->column == NULL)
     fail(call, "%s is missing, expected content = the table, column = its column of vectors",
          a->content == NULL ? "content" : "column");
   if (a->model != NULL && (a->k != NULL || a->options != NULL))
     fail(call, "model is '%s' and %s is given, expected one or the other: a model has its own", a->model,
          a->k != NULL ? "k" : "an option of whiten_fit");
-  if (a->k != NULL && !(strtod(a->k, &end) > 0 && *end == 0 && a->k[strspn(a->k, "+-.0123456789eE")] == 0))
+  if (a->k != NULL && !is_positive(a->k))
     fail(call, "k is '%s', expected a positive integer, or a share of the variance between 0 and 1", a->k);
 }
 

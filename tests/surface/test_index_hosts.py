@@ -1,7 +1,12 @@
 """What sql/README.md says of whiten_index and its surroundings: a connection without the extension, hosts that are cautious,
 INSERT OR REPLACE, other triggers."""
 
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from conftest import connect, fill, one, run_shell, vec
@@ -171,3 +176,28 @@ def test_a_database_that_is_locked(path, db, call):
     db.execute("COMMIT")
     assert len(other.execute(call).fetchall()) == 1
     other.close()
+
+
+def test_a_locale_with_a_decimal_comma(tmp_path):
+    """Hosts call setlocale; what is a number in SQL stays one. No such locale need be installed: localedef makes it."""
+    (tmp_path / "characters").write_text("<code_set_name> UTF-8\n<escape_char> /\nCHARMAP\n<U0000>..<U007F> /x00 ASCII\nEND CHARMAP\n")
+    (tmp_path / "source").write_text('LC_NUMERIC\ndecimal_point "<U002C>"\nthousands_sep ""\ngrouping -1\nEND LC_NUMERIC\n')
+    if shutil.which("localedef") is None:
+        pytest.skip("no localedef")
+    command = ["localedef", "--no-archive", "-c", "-f", "./characters", "-i", "./source", "./comma"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True)
+    code = """import locale, sys
+sys.path.insert(0, sys.argv[1])
+from conftest import connect, fill
+import numpy
+locale.setlocale(locale.LC_NUMERIC, "comma")
+assert locale.localeconv()["decimal_point"] == ","
+db = connect()
+fill(db, numpy.random.default_rng(1).standard_normal((200, 8)))
+db.execute("CREATE VIRTUAL TABLE s USING whiten_index(content = t, column = v, k = 0.5, ridge = .5)")
+try:
+    db.execute("SELECT whiten_fit(v, '2.5') FROM t")
+except Exception as error:
+    print(error)"""
+    done = subprocess.run([sys.executable, "-c", code, Path(__file__).parents[1]], env={**os.environ, "LOCPATH": str(tmp_path)}, capture_output=True, text=True)
+    assert done.stderr == "" and "k is TEXT '2.5', expected" in done.stdout and "CAST(? AS REAL)" in done.stdout
