@@ -68,8 +68,8 @@ oracle: all ## the comparison with numpy alone
 oom: all $B/oom/oom ## fail every allocation of every function; F=pool_mean: of one
 	@WHITEN_SO=./whiten.$(SO) $B/oom/oom $(F)
 
-power: all ## the scripts killed at 200 moments (KILLS=n), full disks, read-only databases
-	@WHITEN_KILLS=$(or $(KILLS),200) PYTHON="$(PYTHON)" tests/run tests/scripts/test_power.py
+power: all ## the scripts and whiten_index killed at 200 moments (KILLS=n), full disks, read-only databases
+	@WHITEN_KILLS=$(or $(KILLS),200) PYTHON="$(PYTHON)" tests/run tests/scripts/test_power.py tests/scripts/test_power_index.py
 
 clients: all ## every client there is, against the sqlite3 shell; the contract on the oldest and the newest SQLite
 	@PYTHON="$(PYTHON)" tests/run tests/clients
