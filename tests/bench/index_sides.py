@@ -32,35 +32,63 @@ def _python(database, extension, setup):
     return connection
 
 
-def tuned(search, truth, k, target, ladder):
+def tuned(search, truth, k, target, ladder, count=TUNING):
     """The first number of the ladder that reaches the target, or the last: search(n, i) gives the ids for query i."""
     for n in ladder:
-        found = [truth.recall(i, search(n, i), k) for i in range(TUNING)]
+        found = [truth.recall(i, search(n, i), k) for i in range(count)]
         if sum(found) / len(found) >= target:
             break
     return n
+
+
+def in_child(work):
+    """What work() gives, in a process of its own: nothing of it stays in this one's memory."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            answer = {"result": work()}
+        except Exception as error:
+            answer = {"error": str(error)}
+        os.write(writer, json.dumps(answer).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as text:
+        answer = json.loads(text.read())
+    os.waitpid(pid, 0)
+    if "error" in answer:
+        raise RuntimeError(answer["error"])
+    return answer["result"]
+
+
+def _judge(database, sql, values, truth, form):
+    """The mean recall of the queries, and n."""
+    python = _python(database, form["extension"], form["setup"])
+
+    def ids(n, i):
+        return [row[0] for row in python.execute(sql.format(n=n), values[i])]
+
+    n, count = 0, min(TUNING, len(values))
+    if "{n}" in sql:
+        n = tuned(ids, truth, form["k"], form["target"], LADDER, count)
+    found = [truth.recall(i, ids(n, i), form["k"]) for i in range(len(values))]
+    return sum(found) / len(found), n
 
 
 def searches(database, sql, space, **more):
     """The statement for each of `count` queries: median and 95th percentile of their seconds, recall at k."""
     form = {"queries": space, "bind": "SELECT v FROM q ORDER BY id", "count": QUERIES, "share": 1, "k": 10}
     form |= {"extension": "whiten", "setup": (), "target": 0.99, **more}
+    client.extension(form["extension"])
     source = sqlite3.connect(form["queries"])
     values = source.execute(form["bind"]).fetchall()[: form["count"]]
-    truth, n = Truth(space, form["share"]), 0
+    source.close()
+    truth = Truth(space, form["share"])
     try:
-        python = _python(database, form["extension"], form["setup"])
-
-        def ids(n, i):
-            return [row[0] for row in python.execute(sql.format(n=n), values[i])]
-
-        if "{n}" in sql:
-            n = tuned(ids, truth, form["k"], form["target"], LADDER)
-        found = [truth.recall(i, ids(n, i), form["k"]) for i in range(len(values))]
-        python.close()
+        recall, n = in_child(lambda: _judge(database, sql, values, truth, form))
         connection = client.Connection(database, [form["extension"]], form["setup"])
         statement = connection.prepare(sql.format(n=n), values[0])
-    except (sqlite3.OperationalError, RuntimeError) as error:
+    except RuntimeError as error:
         explain(error)
 
     def measure():
@@ -68,7 +96,7 @@ def searches(database, sql, space, **more):
         for value in values:
             connection.bind(statement, value)
             times.append(connection.run(statement)[0])
-        return readings(times, recall=sum(found) / len(found), n=n)
+        return readings(times, recall=recall, n=n)
 
     return measure
 
@@ -77,24 +105,15 @@ def first(database, sql, space, setup=()):
     """The first query of a process: from the statement's text to its last row."""
     values = sqlite3.connect(space).execute("SELECT v FROM q ORDER BY id").fetchall()
 
-    def child(value):
+    def work():
         connection = client.Connection(database, ["whiten"], setup)
         start = clock()
-        connection.run(connection.prepare(sql, value))
+        connection.run(connection.prepare(sql, values[0]))
         return clock() - start
 
     def measure():
-        value = values.pop(0)
-        reader, writer = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.write(writer, json.dumps(child(value)).encode())
-            os._exit(0)
-        os.close(writer)
-        with os.fdopen(reader) as answer:
-            text = answer.read()
-        os.waitpid(pid, 0)
-        return {"seconds": json.loads(text)}
+        values.append(values.pop(0))
+        return in_child(work)
 
     return measure
 
