@@ -190,7 +190,8 @@ int store_add_generation(struct call *call, struct store *store, const void *mod
   sqlite3_bind_int64(s, 1, g->stamp);
   sqlite3_bind_blob64(s, 2, model, bytes, SQLITE_STATIC);
   bind_built(s, 3, g->built);
-  while (statement_step(call, store, s)) g->id = sqlite3_column_int64(s, 0);
+  statement_step(call, store, s);
+  if (!call->failed) g->id = sqlite3_last_insert_rowid(store->db);
   return statement_reset(call, s);
 }
 
