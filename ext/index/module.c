@@ -46,7 +46,6 @@ static int declare(struct call *call, sqlite3 *db, const char *name) {
   int rc = sql != NULL ? sqlite3_declare_vtab(db, sql) : SQLITE_NOMEM;
   sqlite3_free(sql);
   if (rc == SQLITE_OK) rc = sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
-  if (rc == SQLITE_OK) rc = sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
   if (rc != SQLITE_OK) fail_sqlite(call, rc, db);
   return call->failed;
 }

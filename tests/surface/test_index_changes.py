@@ -181,6 +181,18 @@ def test_a_command_that_fails_halfway(docs, draw, command):
     check(docs)
 
 
+@pytest.mark.parametrize("conflict", ["IGNORE", "FAIL"])
+def test_a_constraint_of_its_own_tables(docs, conflict):
+    """What violates it came after other changes: no conflict clause passes over that."""
+    run(docs, "CREATE TRIGGER no BEFORE INSERT ON search_rest BEGIN SELECT RAISE(ABORT, 'no'); END")
+    for begin in ((), ("BEGIN",)):
+        run(docs, *begin)
+        with pytest.raises(sqlite3.IntegrityError, match="^search: no$"):
+            run(docs, f"INSERT OR {conflict} INTO search(search) VALUES ('rebuild')")
+    run(docs, "ROLLBACK", "DROP TRIGGER no")
+    check(docs)
+
+
 def test_a_savepoint_from_before_mends_it(docs, draw):
     docs.executemany("INSERT INTO docs VALUES (?1, ?1, ?2)", ((i, draw()) for i in range(3000, 5000)))
     run(docs, "BEGIN", REMOVE, "SAVEPOINT a", "DROP TRIGGER search_update")
