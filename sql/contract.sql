@@ -926,6 +926,7 @@ WITH RECURSIVE batch(last) AS (
 --> 9
 --> NULL
 -- The target is made when it is missing; its id is the rowid where all ids are integers. A NULL v stays one.
+DROP TABLE IF EXISTS white;
 CREATE TABLE made AS SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white', NULL, 3) AS last;
 SELECT whiten_batch(whiten_import('[1,0,0,1]', '[1,1]'), 'documents', 'white', 5, 1),
   (SELECT json_group_array(embedding_as(v, 'json')) FROM white),
