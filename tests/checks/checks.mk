@@ -1,7 +1,7 @@
 # What checks. `make test` runs what is quick enough for every change, `make check-all` everything in its short form.
 
 UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(wildcard tests/unit/*.c))
-FUZZ := vectors models stats options tokens chunks sql
+FUZZ := vectors models stats options tokens chunks shadow sql
 HEADERS := $(wildcard ext/*.h ext/*/*.h ext/*/*/*.h)
 
 NEEDS_python   = python3 python3-numpy python3-scipy python3-pytest

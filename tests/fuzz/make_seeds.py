@@ -85,6 +85,16 @@ def chunks(db):
     yield "not_a_number", bytes([1, 0, 128, 0, 0]) + b"\xff" * 1620
 
 
+def shadow(db):
+    """No damage; one of each kind, with and without forged hashes; several at once."""
+    yield "nothing", b""
+    for what in range(8):
+        for a in range(16):
+            yield f"one{what}_{a}", bytes([what * 5 % 4, what, a, a * 7 % 31])
+    for forges in range(4):
+        yield f"many{forges}", bytes([forges]) + bytes(i * 37 % 251 for i in range(21))
+
+
 def sql(db):
     for statement in range(40):
         yield f"statement{statement}", bytes([statement]) + bytes((statement * 7 + i * 5) % 23 for i in range(40))
@@ -94,7 +104,7 @@ def sql(db):
 def main():
     db = connect()
     count = size = 0
-    for target in [vectors, models, stats, options, tokens, chunks, sql]:
+    for target in [vectors, models, stats, options, tokens, chunks, shadow, sql]:
         folder = SEEDS / target.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():

@@ -139,7 +139,7 @@ const struct statement statements[] = {
      "UPDATE texts SET v = embedding_scale(v, -2), id = -id WHERE id % 300 = 7; SELECT rowid FROM search(:v, 5)"},
     {NULL, "DELETE FROM texts WHERE id > 900; SELECT rowid FROM search(:v, 5)"},
     {NULL,
-     "REPLACE INTO texts VALUES (5, 5, NULL), (6, 1006, :v); INSERT INTO search(search, rowid) VALUES ('delete', 7);"
+     "REPLACE INTO texts VALUES (5, 5, NULL), (6, 9999, :v); INSERT INTO search(search, rowid) VALUES ('delete', 5);"
      "SELECT rowid FROM search(:v, 5)"},
     {NULL, "INSERT INTO search(search) VALUES ('rebuild'); SELECT rowid FROM search(:v, 5)"},
     {NULL, "INSERT INTO search(search, rank) VALUES ('rebuild', 500); DELETE FROM texts WHERE id IN (4, 800);"

@@ -96,7 +96,9 @@ class Connection:
         missed = {i for i, _ in truth[:k]} - {i for i, _ in found}
         if planted is not None and first <= planted <= last and [i for i, c in truth if c >= similarity[planted]][:1] == [planted]:
             self.counts["planted"] += 1
-            assert found[0][0] == planted, f"row {planted} is not found by its own vector"
+            assert found[0][0] == planted, (
+                f"row {planted} is not found by its own vector: {found[:3]} of {k}, expected {truth[:3]}"
+            )
         self.counts["expected"] += min(k, len(truth))
         self.counts["missed"] += len(missed)
 
