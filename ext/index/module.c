@@ -156,8 +156,8 @@ static int update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_in
   struct call call = index_call(index);
   *rowid = sqlite3_last_insert_rowid(index->db); /* stays what it is */
   if (argc == 1 || sqlite3_value_type(argv[0]) != SQLITE_NULL) {
-    fail(&call, "the rows of an index are those of its content, expected changes of '%s'",
-         index->arguments.content);
+    if (index_find_content(&call, index) == 0)
+      fail(&call, "the rows of an index are those of its content, expected changes of '%s'", index->content_name);
     return call.failed;
   }
   sqlite3_value **columns = argv + 2;

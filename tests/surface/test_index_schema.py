@@ -164,6 +164,24 @@ def test_other_columns(db, rng):
     run(db, "ALTER TABLE d ADD COLUMN w", "DROP TABLE t", "ALTER TABLE d DROP COLUMN v")
 
 
+def test_messages_name_what_there_is_now(rng):
+    db = make(connect(), rng, more=", build = 0")
+    run(db, "ALTER TABLE d RENAME TO e", "ALTER TABLE t RENAME TO u")
+    with pytest.raises(sqlite3.OperationalError, match=r"^u: the index is not built, expected rows in 'e' and INSERT INTO u\(u\)"):
+        db.execute("SELECT * FROM u('[1]')")
+    run(db, "INSERT INTO u(u) VALUES ('build')")
+    with pytest.raises(sqlite3.OperationalError, match="^u: the rows of an index are those of its content, expected changes of 'e'$"):
+        db.execute("DELETE FROM u WHERE query = '[1,2,3,4,5,6,7,8]'")
+
+
+def test_two_indexes_on_one_table(db, rng):
+    run(db, "CREATE VIRTUAL TABLE u USING whiten_index(content = d, column = v, k = 3)")
+    check(db, rng)
+    check(db, rng, index="u")
+    run(db, "DROP TABLE t")
+    check(db, rng, index="u")
+
+
 # ---- DROP TABLE ----
 
 
