@@ -49,8 +49,8 @@ SELECT printf('index: %s is no parameter of the scripts, expected one that stand
   AS "index" FROM whiten_unknown;
 DROP VIEW IF EXISTS temp.whiten_check;
 CREATE TEMP VIEW whiten_check AS
-  SELECT NULL AS loaded, NULL AS unknown, NULL AS text, NULL AS options, NULL AS batch, NULL AS found, NULL AS free,
-    NULL AS same, NULL AS made;
+  SELECT NULL AS loaded, NULL AS unknown, NULL AS text, NULL AS options, NULL AS batch, NULL AS encoding, NULL AS found,
+    NULL AS free, NULL AS same, NULL AS made;
 CREATE TEMP TRIGGER whiten_checked INSTEAD OF INSERT ON whiten_check BEGIN
   SELECT RAISE(ABORT, 'index: the extension whiten is neither installed nor in this folder')
     WHERE NOT new.loaded;
@@ -59,6 +59,8 @@ CREATE TEMP TRIGGER whiten_checked INSTEAD OF INSERT ON whiten_check BEGIN
     WHERE NOT new.text;
   SELECT RAISE(ABORT, 'index: @options is not a JSON object, expected such as ''{"ridge": 1}''') WHERE NOT new.options;
   SELECT RAISE(ABORT, 'index: @batch is not an integer above 0') WHERE NOT new.batch;
+  SELECT RAISE(ABORT, 'index: the database is UTF-16, expected UTF-8; CREATE VIRTUAL TABLE works in any')
+    WHERE new.encoding <> 'UTF-8';
   SELECT RAISE(ABORT, 'index: there is no table of the name in @content with the column in @column') WHERE NOT new.found;
   SELECT RAISE(ABORT, 'index: the name in @index is taken by something else than an index') WHERE NOT new.free;
   SELECT RAISE(ABORT, 'index: the index is there with other settings, expected the same, a new name, or @replace 1')
@@ -69,11 +71,12 @@ END;
 INSERT INTO whiten_check (loaded, unknown)
   SELECT EXISTS (SELECT 1 FROM pragma_function_list WHERE name = 'whiten_index_info'),
     EXISTS (SELECT 1 FROM whiten_unknown);
-INSERT INTO whiten_check (text, options, batch, found)
+INSERT INTO whiten_check (text, options, batch, encoding, found)
   SELECT typeof(@content) = 'text' AND typeof(@column) = 'text' AND typeof(@index) = 'text'
       AND typeof(@model) IN ('text', 'null'),
     CASE WHEN json_valid(@options) THEN json_type(@options) = 'object' ELSE 0 END,
     CASE WHEN typeof(@batch) = 'integer' THEN @batch > 0 ELSE 0 END,
+    (SELECT encoding FROM pragma_encoding),
     EXISTS (SELECT 1 FROM main.sqlite_schema AS s JOIN pragma_table_info(@content, 'main') AS c
       WHERE s.type = 'table' AND s.name = @content COLLATE NOCASE AND c.name = @column COLLATE NOCASE);
 

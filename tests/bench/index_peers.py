@@ -1,6 +1,6 @@
 """The peers of case_index. Each searches the vectors that whiten_index finds by itself: whitened, normalised, in a
-table of their own (or in memory). Where a peer compares rounded vectors, its best are compared again by their true ones, so
-that its recall can be that of ours."""
+table of their own (or in memory). Where a peer compares rounded vectors, its best are compared again by their true
+ones, so that its recall can be that of ours."""
 
 import json
 import os

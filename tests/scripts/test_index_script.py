@@ -173,6 +173,12 @@ def test_refuses(run, base, rows, settings, message):
         assert base.execute("SELECT name FROM sqlite_schema").fetchall() == before
 
 
+def test_wants_utf8(run, base, rng):
+    base.execute("PRAGMA encoding = 'UTF-16'")
+    fill(base, draw(rng, 90, 4))
+    assert "index: the database is UTF-16, expected UTF-8" in run("index", fails=True)
+
+
 def test_leaves_nothing_in_the_temporary_folder(run, rows, tmp_path, monkeypatch):
     folder = tmp_path / "temporary"
     folder.mkdir()
