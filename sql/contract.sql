@@ -688,6 +688,9 @@ SELECT rowid FROM docs_search WHERE docs_search MATCH '[1,0]' ORDER BY similarit
 --> 3
 SELECT rowid FROM docs_search WHERE query MATCH '[1,0]' ORDER BY similarity LIMIT 1;
 --> 4
+SELECT rowid FROM docs_search WHERE docs_search MATCH '[1,0]' ORDER BY rank LIMIT 2;
+--> 1
+--> 7
 -- The hidden columns query and k hold what was given; the others nothing.
 SELECT rowid, query, k, docs_search, rank, vector FROM docs_search('[1,0]', 1);
 --> 1 | '[1,0]' | 1 | NULL | NULL | NULL

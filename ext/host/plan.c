@@ -163,12 +163,17 @@ static void pass_conditions(struct table_plan *plan) {
   }
 }
 
+/* A hidden column is the same in every row, so ORDER BY it asks for nothing: FTS5's ORDER BY rank. */
 static int is_sorted(const struct table_plan *plan) {
   const struct table_function *function = plan->function;
-  for (int i = 0; i < plan->info->nOrderBy && i < function->order_count; i++) {
+  int place = 0;
+  for (int i = 0; i < plan->info->nOrderBy && place < function->order_count; i++) {
     int column = plan->info->aOrderBy[i].iColumn;
+    const struct table_order *order = &function->order[place];
     if (column < 0 && (function->takes & TABLE_ROWIDS)) column = 0;
-    if (column != function->order[i].column || plan->info->aOrderBy[i].desc != function->order[i].desc) return 0;
+    if (column >= function->column_count) continue;
+    if (column != order->column || plan->info->aOrderBy[i].desc != order->desc) return 0;
+    place++;
   }
   return plan->info->nOrderBy > 0 && function->order_count > 0;
 }

@@ -91,6 +91,15 @@ def test_orders(asked, order):
     same(asked, f"SELECT rowid, similarity FROM t(:q, 6) ORDER BY {order}", f"SELECT * FROM {best} ORDER BY {order}{rest}")
 
 
+@pytest.mark.parametrize("order", ["rank", "rank, similarity DESC", "similarity DESC, rank", "query, rank DESC, k"])
+def test_order_by_what_is_hidden(asked, order):
+    """As users of FTS5 write it: rows come best first, unsorted by SQLite, so that LIMIT is passed on."""
+    sql = f"SELECT rowid, similarity FROM t WHERE t MATCH :q ORDER BY {order} LIMIT 10"
+    same(asked, sql, f"SELECT * FROM {EXACT} {BEST} LIMIT 10")
+    assert "ORDER BY" not in plan(asked, sql)
+    same(asked, f"SELECT q.id, s.rowid FROM q, t(q.v, 3) AS s ORDER BY s.{order}", f"SELECT qid, rid FROM {best_of_each(3)}", ordered=False)
+
+
 # ---- conditions ----
 
 
@@ -186,6 +195,7 @@ def best_of_each(k, condition="1"):
         ("q JOIN t AS s ON s.query = q.v AND s.k = 10", f"{best_of_each(10)}"),
         ("q, t(q.v, 10) AS s", f"{best_of_each(10)}"),
         ("t AS s, q WHERE s.query = q.v AND s.k = 10", f"{best_of_each(10)}"),
+        ("q JOIN t AS s ON s.query = q.v AND s.k = q.id", f"{best_of_each('qid')}"),
         ("q, t(q.v) AS s WHERE s.similarity >= 0.4", "e WHERE s >= 0.4"),
         ("q, t(q.v) AS s WHERE s.similarity > q.id * 0.1", "e WHERE s > qid * 0.1"),
         (f"q, t(q.v, 10) AS s WHERE s.{SELECTED}", best_of_each(10, "rid % 3 = 0")),
