@@ -14,7 +14,7 @@ import sys
 
 import numpy
 import pytest
-from conftest import PATIENCE, ROOT, WHITEN_SO, unvec
+from conftest import PATIENCE, ROOT, WHITEN_SO, connect, unvec
 from test_examples import corpus, cosines, whiten
 
 APP = ROOT / "examples" / "app"
@@ -196,7 +196,7 @@ def test_wrong_options_end_nothing(session, asked):
 
 
 def test_what_comes_and_goes_is_seen(session):
-    """Without being started again: files of the folder, and rows that somebody else writes and removes."""
+    """Without being started again: files of the folder."""
     query = LATER.split("\n")[0]
     assert session.ask(query)[0][3] != query
     path = session.texts / "new" / "later.txt"
@@ -209,6 +209,17 @@ def test_what_comes_and_goes_is_seen(session):
     close_to(found, session.order(v)[:PAGE])
     path.unlink()
     assert session.ask(query)[0][3] != query
+
+
+def test_rows_of_another_process_are_seen(session, asked):
+    i, text, _ = asked
+    other = connect(session.file)
+    other.execute("INSERT INTO texts (path, text, embedding) SELECT 'other', 'of Python', embedding FROM texts WHERE id = ?", (i,))
+    assert {hit[2] for hit in session.ask(text)[:2]} == {"animals.txt", "other"}
+    assert "other" in {hit[2] for hit in session.ask("Python --hybrid")}
+    other.execute("DELETE FROM texts WHERE path = 'other'")
+    other.close()
+    assert "other" not in {hit[2] for hit in session.ask(text)}
 
 
 def python(session, *arguments):
