@@ -140,7 +140,7 @@ static int search_once(struct run *run, const struct rowids *rowids, size_t rows
   topk_init(&hunt.scores, k);
   if (k < rows) hunt.most_misses = MISSES_OF_K * k + MISSES;
   run->topk->count = 0;
-  if (candidates_find(run, rowids, *width, &candidates) == 0) {
+  if (scan_find(run, rowids, *width, &candidates) == 0) {
     if (candidates.count > rows / 2 && k > rows / 8)
       compare_scan(run, rowids);
     else

@@ -1,6 +1,6 @@
 /*
 ** What a search is while it runs, for the files that carry it out: query.c begins it, chooses the way and fetches,
-** candidates.c finds by codes what may be among the best, compare.c compares rows for good.
+** scan.c finds by codes what may be among the best, candidates.c keeps these, compare.c compares rows for good.
 **
 ** Functions return 0 on success, else call->failed.
 */
@@ -60,18 +60,25 @@ struct candidate {
 struct candidates {
   struct candidate *list;
   size_t count, capacity;
-  struct topk best; /* the best estimates */
+  struct topk best; /* the best estimates, as many as topk_init has said */
   double margin;    /* factor times the error of an estimate */
 };
+
+void candidates_clear(struct candidates *candidates);
+/* Those that do not reach `least` may be dropped for it, now or later. */
+int candidates_add(struct call *call, struct candidates *candidates, float least,
+                   const struct candidate *candidate);
+void candidates_compact(struct candidates *candidates, float least);
+/* Takes the best one off the list, ties by rowid: candidates_order must have come before. 0 if there is none. */
+void candidates_order(struct candidates *candidates);
+int candidates_take(struct candidates *candidates, struct candidate *best);
+
+/* ---- scan.c ---- */
 
 /*
 ** Of the coded rows that are asked for, those whose estimate is at least the width-th best one, or the least similarity
 ** that is searched for if that is more, minus the margin.
 */
-int candidates_find(struct run *run, const struct rowids *rowids, size_t width, struct candidates *candidates);
-void candidates_clear(struct candidates *candidates);
-/* Takes the best one off the list, ties by rowid: candidates_order must have come before. 0 if there is none. */
-void candidates_order(struct candidates *candidates);
-int candidates_take(struct candidates *candidates, struct candidate *best);
+int scan_find(struct run *run, const struct rowids *rowids, size_t width, struct candidates *candidates);
 
 #endif

@@ -46,7 +46,7 @@ SUBJECTS = {
     },
     "ext/index": {
         "module", "arguments", "schema", "command", "cursor", "index", "statements", "store", "parts", "cache", "pending", "sync",
-        "build", "check", "query", "run", "candidates", "compare", "info", "recall",
+        "build", "check", "query", "run", "scan", "filter", "candidates", "compare", "info", "recall",
     },
 }  # fmt: skip
 # Which rooms a file of a room may include from: downwards only.

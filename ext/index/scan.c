@@ -1,0 +1,309 @@
+/*
+** A scan for candidates: chunk by chunk the top bits of all rows are scanned, what passes is estimated from all its
+** bits, and what passes that is kept. See query.h for the bounds, and core/codes.h for the estimates.
+**
+** What passes is estimated after its chunk only if its top bits alone would make it one of the best: these few soon
+** bring the bound to where it will be in the end. The others wait until all is scanned; by then the bound has risen
+** above most of them. The memory that the rest of a row is in is asked for before it is needed.
+**
+** The signs of a chunk come from the cache, or are read and left there. Of the rest, a query reads whole chunks into
+** the cache only up to WARMING bytes, and single blocks beyond, so that the first queries of a process do not wait for
+** what few rows need; nothing of it is kept if the codes do not fit the cache, all of them.
+*/
+#include <string.h>
+
+#include "core/codes.h"
+#include "index/cache.h"
+#include "index/filter.h"
+#include "index/run.h"
+
+enum { WARMING = 8 << 20, FIRST_CAPACITY = 256, AHEAD = 8 };
+
+/* A list of less than one in so many rows of a chunk is looked up before these are scanned. */
+enum { FEW = 8 };
+
+/* Whether the rowid is asked for is not known yet. */
+enum { UNCHECKED = 1 << 30 };
+
+/* A row that waits to be estimated. */
+struct waiting_row {
+  float first; /* its estimate from the top bits */
+  int32_t sum;
+  uint32_t chunk, place; /* chunk of the scan; row of the chunk, with a bit of UNCHECKED */
+};
+
+struct scan {
+  struct run *run;
+  const struct codes *codes;
+  struct codes_query query;
+  struct candidates *found;
+  const struct rowids *rowids;   /* what is asked for, */
+  int is_filtered;               /* which is not all rows, */
+  struct rowids asked;           /* but, of the chunk that is looked at, these */
+  size_t looked_at;              /* which chunk that is */
+  uint64_t wanted[CHUNK_BLOCKS]; /* its rows that may be asked for */
+  uint32_t unchecked;            /* UNCHECKED if this has to be looked up yet, else 0 */
+  size_t from, count;            /* the chunks, in the generation's dir */
+  int64_t *stamps;               /* of each, and what the cache has of it */
+  const struct cache_entry **signs, **rest;
+  size_t waiting_count, waiting_capacity;
+  struct waiting_row *waiting;
+  unsigned char *spare; /* one block of a rest that is not in memory, */
+  size_t spare_chunk, spare_block;
+  uint64_t warming;         /* bytes of rests that may still be read into the cache */
+  double margin_signs;      /* factor times the error of an estimate from the top bits */
+  float least_signs, least; /* what estimates must reach */
+  float best;               /* what would be among the best so far */
+  void *spare_memory;       /* owned, as are query, waiting, stamps, signs, rest and what these hold */
+};
+
+/* After a better estimate: the k-th best one, or what is asked for, minus what it may err. */
+static void raise_least(struct scan *scan) {
+  double kth = topk_threshold(&scan->found->best), least = scan->run->search->least;
+  double best = kth > least ? kth : least, full = best - scan->found->margin;
+  scan->best = (float)best;
+  scan->least = (float)full;
+  scan->least_signs = (float)(full - scan->margin_signs);
+}
+
+static int keep(struct scan *scan, const struct candidate *candidate) {
+  if (candidates_add(scan->run->call, scan->found, scan->least, candidate) == 0) raise_least(scan);
+  return scan->run->call->failed;
+}
+
+/* ---- chunks ---- */
+
+static const struct dir_chunk *chunk_of(const struct scan *scan, size_t i) {
+  return &scan->run->generation->dir.chunks[scan->from + i];
+}
+
+static size_t blocks_of(const struct dir_chunk *chunk) {
+  return ((size_t)chunk->count + CODES_BLOCK - 1) / CODES_BLOCK;
+}
+
+/* A stamp that names another chunk's part, too, is no stamp. */
+static int check_bytes(struct scan *scan, const struct dir_chunk *chunk, const struct cache_entry *entry,
+                       int rest) {
+  struct index *index = scan->run->index;
+  size_t size = rest ? scan->codes->rest_bytes : scan->codes->signs_bytes;
+  if (entry == NULL || entry->bytes == blocks_of(chunk) * size) return 0;
+  fail(scan->run->call, "chunk %lld of '%s' is damaged in %s_dir: 'rebuild' makes it anew",
+       (long long)chunk->number, index->name, index->name);
+  return scan->run->call->failed;
+}
+
+/* Reads a part of a chunk into the cache; NULL after an error. */
+static const struct cache_entry *load(struct scan *scan, const struct dir_chunk *chunk, int rest) {
+  struct call *call = scan->run->call;
+  struct chunk_part part = {scan->codes, chunk->number, rest};
+  size_t blocks = blocks_of(chunk);
+  struct cache_entry *entry = cache_alloc(blocks * (rest ? scan->codes->rest_bytes : scan->codes->signs_bytes));
+  if (entry == NULL) return fail_nomem(call), NULL;
+  if (store_part(call, &scan->run->index->store, &part, blocks, entry->data)) {
+    cache_drop(entry);
+    return NULL;
+  }
+  return cache_add(chunk->stamp, rest, entry);
+}
+
+/* One block of a rest that is not in memory. */
+static const unsigned char *read_block(struct scan *scan, size_t i, size_t block) {
+  struct chunk_part part = {scan->codes, chunk_of(scan, i)->number, 1};
+  if (scan->spare_memory == NULL) {
+    scan->spare_memory = sqlite3_malloc64(scan->codes->rest_bytes + 63);
+    if (scan->spare_memory == NULL) return fail_nomem(scan->run->call), NULL;
+    scan->spare = memory_align64(scan->spare_memory);
+  } else if (scan->spare_chunk == i && scan->spare_block == block) {
+    return scan->spare;
+  }
+  scan->spare_chunk = i;
+  scan->spare_block = block;
+  return store_block(scan->run->call, &scan->run->index->store, &part, block, scan->spare) == 0 ? scan->spare
+                                                                                                : NULL;
+}
+
+/* Reads the rest of the i-th chunk into the cache, if it is to be warmed. */
+static int warm(struct scan *scan, size_t i) {
+  const struct dir_chunk *chunk = chunk_of(scan, i);
+  size_t bytes = scan->codes->rest_bytes * blocks_of(chunk);
+  if (scan->rest[i] != NULL || scan->warming < bytes) return 0;
+  scan->warming -= bytes;
+  scan->rest[i] = load(scan, chunk, 1);
+  return scan->run->call->failed;
+}
+
+/* The rest of a block of the i-th chunk; NULL after an error. */
+static const unsigned char *rest_of(struct scan *scan, size_t i, size_t block) {
+  if (warm(scan, i)) return NULL;
+  return scan->rest[i] != NULL ? scan->rest[i]->data + block * scan->codes->rest_bytes
+                               : read_block(scan, i, block);
+}
+
+/* ---- rows ---- */
+
+/* From all bits. */
+static int estimate(struct scan *scan, const struct waiting_row *row) {
+  size_t place = row->place % CODES_BLOCK;
+  const unsigned char *rest = rest_of(scan, row->chunk, row->place % UNCHECKED / CODES_BLOCK);
+  if (rest == NULL) return scan->run->call->failed;
+  if (row->place & UNCHECKED && !rowids_have(&scan->asked, codes_rowid(rest, place))) return 0;
+  scan->run->counts->estimated++;
+  float cosine = codes_estimate(&scan->query, rest, place, row->sum);
+  if (cosine < scan->least) return 0;
+  struct candidate candidate = {cosine, codes_norm(rest, place), codes_rowid(rest, place)};
+  return keep(scan, &candidate);
+}
+
+static int wait(struct scan *scan, const struct waiting_row *row) {
+  if (scan->waiting_count == scan->waiting_capacity) {
+    size_t capacity = scan->waiting ? 2 * scan->waiting_capacity : FIRST_CAPACITY;
+    struct waiting_row *waiting = sqlite3_realloc64(scan->waiting, capacity * sizeof *waiting);
+    if (waiting == NULL) return fail_nomem(scan->run->call), scan->run->call->failed;
+    scan->waiting = waiting;
+    scan->waiting_capacity = capacity;
+  }
+  scan->waiting[scan->waiting_count++] = *row;
+  return 0;
+}
+
+/* Of the i-th chunk: what passes waits. */
+static int scan_block(struct scan *scan, size_t i, size_t b) {
+  const unsigned char *signs = scan->signs[i]->data + b * scan->codes->signs_bytes;
+  int32_t sums[CODES_BLOCK];
+  uint64_t passed = codes_scan(&scan->query, signs, scan->least_signs, sums) & scan->wanted[b];
+  for (; passed != 0; passed &= passed - 1) {
+    uint32_t place = (uint32_t)__builtin_ctzll(passed), row = (uint32_t)(b * CODES_BLOCK) + place;
+    float first = codes_estimate_signs(&scan->query, signs, place, sums[place]);
+    struct waiting_row waiting = {first, sums[place], (uint32_t)i, row | scan->unchecked};
+    if (wait(scan, &waiting)) break;
+  }
+  return scan->run->call->failed;
+}
+
+/* The rowids of the i-th chunk that are asked for: those below the first chunk's first are the first's. */
+static void look_at(struct scan *scan, size_t i) {
+  const struct dir *dir = &scan->run->generation->dir;
+  size_t place = scan->from + i;
+  int64_t first = place > 0 ? dir->chunks[place].first : INT64_MIN;
+  int64_t last = place + 1 < dir->count ? dir->chunks[place + 1].first - 1 : INT64_MAX;
+  scan->asked = rowids_part(scan->rowids, first, last);
+  scan->looked_at = i;
+}
+
+static void prefetch(const struct scan *scan, const struct waiting_row *row) {
+  const struct cache_entry *rest = scan->rest[row->chunk];
+  size_t block = row->place % UNCHECKED / CODES_BLOCK;
+  if (rest != NULL)
+    codes_prefetch(&scan->query, rest->data + block * scan->codes->rest_bytes, row->place % CODES_BLOCK);
+}
+
+/* Of those that wait, from number `from` on, estimates what reaches *bound, which may rise by it; what still passes
+** goes on waiting. */
+static int estimate_waiting(struct scan *scan, size_t from, const float *bound) {
+  size_t kept = from, ahead = from;
+  for (size_t n = from; n < scan->waiting_count; n++) {
+    const struct waiting_row row = scan->waiting[n];
+    for (; ahead < scan->waiting_count && ahead <= n + AHEAD; ahead++)
+      if (scan->waiting[ahead].first >= *bound) prefetch(scan, &scan->waiting[ahead]);
+    if (row.first < *bound) {
+      if (row.first >= scan->least_signs) scan->waiting[kept++] = row;
+      continue;
+    }
+    if (row.place & UNCHECKED && row.chunk != scan->looked_at) look_at(scan, row.chunk);
+    if (estimate(scan, &row)) break;
+  }
+  scan->waiting_count = kept;
+  return scan->run->call->failed;
+}
+
+/* Which rows of the i-th chunk, which is looked at, are asked for. A list of many is looked up for the few rows that
+** pass. */
+static int want(struct scan *scan, size_t i) {
+  size_t rows = (size_t)chunk_of(scan, i)->count;
+  int is_few = scan->asked.is_listed && scan->asked.count < rows / FEW;
+  memset(scan->wanted, 0xff, sizeof scan->wanted);
+  if (rows % CODES_BLOCK > 0) scan->wanted[rows / CODES_BLOCK] = ((uint64_t)1 << rows % CODES_BLOCK) - 1;
+  scan->unchecked = scan->is_filtered ? UNCHECKED : 0;
+  if (!is_few || warm(scan, i) || scan->rest[i] == NULL) return scan->run->call->failed;
+  filter_mark(&scan->asked, scan->codes, scan->rest[i]->data, rows, scan->wanted);
+  scan->unchecked = 0;
+  return 0;
+}
+
+static int scan_chunk(struct scan *scan, size_t i) {
+  const struct dir_chunk *chunk = chunk_of(scan, i);
+  size_t from = scan->waiting_count;
+  look_at(scan, i);
+  if (rowids_are_none(&scan->asked) || check_bytes(scan, chunk, scan->rest[i], 1) || want(scan, i))
+    return scan->run->call->failed;
+  if (scan->signs[i] == NULL) scan->signs[i] = load(scan, chunk, 0);
+  if (scan->signs[i] == NULL || check_bytes(scan, chunk, scan->signs[i], 0)) return scan->run->call->failed;
+  for (size_t b = 0; b < blocks_of(chunk); b++) {
+    if (scan->wanted[b] == 0) continue;
+    scan->run->counts->scanned += CODES_BLOCK;
+    if (scan_block(scan, i, b)) break;
+  }
+  return scan->run->call->failed ? scan->run->call->failed : estimate_waiting(scan, from, &scan->best);
+}
+
+static void let_go(const struct cache_entry **entry) {
+  cache_release(*entry);
+  *entry = NULL;
+}
+
+/* Signs go at once if the cache is too small for them. */
+static int scan_chunks(struct scan *scan) {
+  for (size_t i = 0; i < scan->count; i++) {
+    if (scan_chunk(scan, i)) break;
+    if (cache_used() > cache_limit_now()) let_go(&scan->signs[i]);
+  }
+  return scan->run->call->failed;
+}
+
+/* ---- all of it ---- */
+
+static int begin(struct scan *scan) {
+  const struct generation *g = scan->run->generation;
+  struct call *call = scan->run->call;
+  scan->from = dir_place(&g->dir, scan->rowids->first);
+  scan->count = dir_place(&g->dir, scan->rowids->last) - scan->from + 1;
+  scan->stamps = memory_array(&sqlite_memory, scan->count, sizeof *scan->stamps + 2 * sizeof *scan->signs);
+  if (scan->stamps == NULL) return fail_nomem(call), call->failed;
+  scan->signs = (const struct cache_entry **)(void *)(scan->stamps + scan->count);
+  scan->rest = scan->signs + scan->count;
+  for (size_t i = 0; i < scan->count; i++) scan->stamps[i] = chunk_of(scan, i)->stamp;
+  cache_find(scan->count, scan->stamps, 0, scan->signs);
+  cache_find(scan->count, scan->stamps, 1, scan->rest);
+  uint64_t row_bytes = (g->codes.signs_bytes + g->codes.rest_bytes) / CODES_BLOCK;
+  if ((uint64_t)dir_rows(&g->dir) * row_bytes <= cache_limit_now()) scan->warming = WARMING;
+  if (codes_query_init(&scan->query, scan->codes, scan->run->direction) != STATUS_OK) fail_nomem(call);
+  return call->failed;
+}
+
+static void end(struct scan *scan) {
+  if (scan->stamps != NULL) {
+    cache_release_all(scan->count, scan->signs);
+    cache_release_all(scan->count, scan->rest);
+  }
+  sqlite3_free(scan->stamps);
+  sqlite3_free(scan->waiting);
+  sqlite3_free(scan->spare_memory);
+  codes_query_clear(&scan->query);
+}
+
+int scan_find(struct run *run, const struct rowids *rowids, size_t width, struct candidates *candidates) {
+  struct scan scan = {.run = run,
+                      .codes = &run->generation->codes,
+                      .found = candidates,
+                      .rowids = rowids,
+                      .is_filtered = !rowids_are_all(rowids)};
+  double factor = run->search->error_factor;
+  *candidates = (struct candidates){.margin = factor * scan.codes->error};
+  topk_init(&candidates->best, width);
+  scan.margin_signs = factor * scan.codes->error_signs;
+  raise_least(&scan);
+  if (begin(&scan) == 0 && scan_chunks(&scan) == 0 && estimate_waiting(&scan, 0, &scan.least_signs) == 0)
+    candidates_compact(candidates, scan.least);
+  end(&scan);
+  return run->call->failed;
+}
