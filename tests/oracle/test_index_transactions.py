@@ -94,7 +94,9 @@ class Connection:
         assert len(found) == min(k, len(truth)) == len(set(found)), f"{len(found)} rows, expected {min(k, len(truth))}"
         assert found == sorted(found, key=lambda row: (-row[1], row[0])), "not sorted"
         missed = {i for i, _ in truth[:k]} - {i for i, _ in found}
-        if planted is not None and first <= planted <= last and [i for i, c in truth if c >= similarity[planted]][:1] == [planted]:
+        # Of a crowd of rows that are alike no more than some hundreds are fetched.
+        crowd = [i for i, c in truth if planted in similarity and c >= similarity[planted] - 1e-3]
+        if planted in crowd[:1] and len(crowd) < 50:
             self.counts["planted"] += 1
             assert found[0][0] == planted, (
                 f"row {planted} is not found by its own vector: {found[:3]} of {k}, expected {truth[:3]}"
