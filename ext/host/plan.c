@@ -210,7 +210,7 @@ static int make(struct table_plan *plan) {
   plan->info->orderByConsumed = is_sorted(plan);
   if (plan->info->orderByConsumed) plan->info->idxNum |= PLAN_SORTED;
   pass_limit(plan);
-  plan->info->estimatedCost = plan->info->idxNum & PLAN_WAITS ? PROHIBITIVE : plan->cost;
+  plan->info->estimatedCost = (plan->info->idxNum & PLAN_WAITS) != 0 ? PROHIBITIVE : plan->cost;
   plan->info->estimatedRows = (sqlite3_int64)fmin(plan->rows, 1e15);
   return SQLITE_OK;
 }

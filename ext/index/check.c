@@ -177,8 +177,10 @@ int check_index(struct call *call, struct index *index, enum check_what what) {
     if (c->g->model == NULL || c->g->stored.built == INT64_MIN) continue;
     size_t bytes = codes_row_bytes(&c->g->codes);
     c->codes = memory_array(&sqlite_memory, CHUNK_ROWS + 1, bytes);
-    if (c->codes == NULL) fail_nomem(call);
-    c->stored = (struct code *)(void *)(c->codes + CHUNK_ROWS * bytes);
+    if (c->codes == NULL)
+      fail_nomem(call);
+    else
+      c->stored = (struct code *)(void *)(c->codes + CHUNK_ROWS * bytes);
     if (!call->failed && (what == CHECK_CHUNKS || index_open_content(call, index) == 0)) check_generation(c);
     sqlite3_free(c->codes);
   }

@@ -136,13 +136,13 @@ static void go_on(struct call *call, struct cursor *cursor) {
 static void read_count(struct call *call, struct cursor *cursor) {
   const struct table_query *asked = &cursor->asked;
   int64_t k = INT64_MAX;
-  int is_given = cursor->arguments[1] != NULL && sqlite3_value_type(cursor->arguments[1]) != SQLITE_NULL;
-  if (is_given && integer_read(call, cursor->arguments[1], "k", 1, &k)) return;
+  int has_k = cursor->arguments[1] != NULL && sqlite3_value_type(cursor->arguments[1]) != SQLITE_NULL;
+  if (has_k && integer_read(call, cursor->arguments[1], "k", 1, &k)) return;
   cursor->rows = (uint64_t)k < asked->limit ? (size_t)k : (size_t)asked->limit;
-  cursor->goes_on = !is_given && asked->limit == UINT64_MAX && asked->least == -INFINITY;
+  cursor->goes_on = !has_k && asked->limit == UINT64_MAX && asked->least == -INFINITY;
   if (cursor->goes_on)
     cursor->rows = FIRST_ROWS;
-  else if (!is_given && asked->limit == UINT64_MAX)
+  else if (!has_k && asked->limit == UINT64_MAX)
     cursor->rows = SIZE_MAX;
 }
 

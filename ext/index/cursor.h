@@ -18,11 +18,11 @@ enum { INDEX_ROWID, INDEX_SIMILARITY, INDEX_QUERY, INDEX_K, INDEX_COMMAND, INDEX
 extern const struct table_function index_function;
 
 int cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **cursor);
-int cursor_close(sqlite3_vtab_cursor *cursor);
-int cursor_filter(sqlite3_vtab_cursor *cursor, int given, const char *text, int argc, sqlite3_value **argv);
-int cursor_next(sqlite3_vtab_cursor *cursor);
-int cursor_eof(sqlite3_vtab_cursor *cursor);
-int cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column);
-int cursor_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid);
+int cursor_close(sqlite3_vtab_cursor *base);
+int cursor_filter(sqlite3_vtab_cursor *base, int given, const char *text, int argc, sqlite3_value **argv);
+int cursor_next(sqlite3_vtab_cursor *base);
+int cursor_eof(sqlite3_vtab_cursor *base);
+int cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column);
+int cursor_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid);
 
 #endif

@@ -51,8 +51,8 @@ static int declare(struct call *call, sqlite3 *db, const char *name) {
 }
 
 /* An index as its CREATE VIRTUAL TABLE says; NULL after an error, whose message is in *error. */
-static struct index *open(sqlite3 *db, struct connection *connection, int argc, const char *const *argv,
-                          struct call *call) {
+static struct index *open_index(sqlite3 *db, struct connection *connection, int argc, const char *const *argv,
+                                struct call *call) {
   struct index *index = sqlite3_malloc64(sizeof *index);
   if (index == NULL) return fail_nomem(call), NULL;
   memset(index, 0, sizeof *index);
@@ -74,7 +74,7 @@ static struct index *open(sqlite3 *db, struct connection *connection, int argc, 
 
 static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
   struct call call = call_of_table(argv[2], aux, error);
-  struct index *index = open(db, aux, argc, argv, &call);
+  struct index *index = open_index(db, aux, argc, argv, &call);
   if (index != NULL) *vtab = &index->base;
   return call.failed;
 }
@@ -90,7 +90,7 @@ static void fill(struct call *call, struct index *index) {
 
 static int create(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **vtab, char **error) {
   struct call call = call_of_table(argv[2], aux, error);
-  struct index *index = open(db, aux, argc, argv, &call);
+  struct index *index = open_index(db, aux, argc, argv, &call);
   int64_t last = sqlite3_last_insert_rowid(db);
   if (index == NULL) return call.failed;
   fill(&call, index);

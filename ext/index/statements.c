@@ -12,8 +12,8 @@ static const char *const SQL[STATEMENTS] = {
     [SET_TEXT] = "UPDATE @config@ SET text = ?1 WHERE id = 0",
     [GENERATIONS] = "SELECT id, stamp, built FROM @config@ WHERE id > 0 ORDER BY id",
     [MODEL] = "SELECT model FROM @config@ WHERE id = ?1",
-    [ADD_GENERATION] = "INSERT INTO @config@(id, stamp, model, built)"
-                       " SELECT max(id) + 1, ?1, ?2, ?3 FROM @config@",
+    [ADD_GENERATION] =
+        "INSERT INTO @config@(id, stamp, model, built) SELECT max(id) + 1, ?1, ?2, ?3 FROM @config@",
     [SET_BUILT] = "UPDATE @config@ SET built = ?2 WHERE id = ?1",
     [REMOVE_SIGNS] = "DELETE FROM @signs@ WHERE chunk IN (SELECT chunk FROM @dir@ WHERE generation = ?1)",
     [REMOVE_REST] = "DELETE FROM @rest@ WHERE chunk IN (SELECT chunk FROM @dir@ WHERE generation = ?1)",
