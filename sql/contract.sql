@@ -652,14 +652,16 @@ SELECT * FROM cosine_pairs('doc', 'v', NULL);
 
 -- INDEX: search that whitens, codes and compares by itself
 
--- whiten_index(content, column [, arguments]): the module of CREATE VIRTUAL TABLE name USING whiten_index(content = table,
---   column = its column of vectors, ...). The vectors stay in the content, an ordinary table with rowids of the same schema (for a
---   temp index, of temp or main); the index keeps a model and codes of the whitened vectors, which find candidates. similarity is, to
---   the bit, cosine_sim(whiten_apply(model, v), whiten_apply(model, query)): what an answer can be wrong in is a row that it misses.
---   Arguments: model = the name of a row of the table whitening(name, model), sought in the index's schema first, or k and the options
---   of whiten_fit; triggers = 1 (three of them keep the index in step, in the statement that changes the content) or 0; build = 1
---   (CREATE codes the rows that there are) or 0; recall = 'fast', 'default' or 'safe' (candidates are what may be among the best by 1.5, 2,
---   3 standard errors of an estimate) or 'exact' (every row is compared). Each is given once; names and values may be quoted.
+-- whiten_index(content, column [, arguments]): the module of CREATE VIRTUAL TABLE name USING whiten_index(content =
+--   table, column = its column of vectors, ...). The vectors stay in the content, an ordinary table with rowids of
+--   the same schema (for a temp index, of temp or main); the index keeps a model and codes of the whitened vectors,
+--   which find candidates. similarity is, to the bit, cosine_sim(whiten_apply(model, v), whiten_apply(model, query)):
+--   what an answer can be wrong in is a row that it misses. Arguments: model = the name of a row of the table
+--   whitening(name, model), sought in the index's schema first, or k and the options of whiten_fit; triggers = 1
+--   (three of them keep the index in step, in the statement that changes the content) or 0; build = 1 (CREATE codes
+--   the rows that there are) or 0; recall = 'fast', 'default' or 'safe' (candidates are what may be among the best by
+--   1.5, 2, 3 standard errors of an estimate) or 'exact' (every row is compared). Each is given once; names and
+--   values may be quoted.
 CREATE TABLE documents (id INTEGER PRIMARY KEY, lang TEXT, embedding BLOB);
 INSERT INTO documents VALUES (1, 'en', '[1,0]'), (2, 'de', '[0,2]'), (3, 'en', '[3,3]'), (4, 'de', '[-5,0]'),
   (5, 'en', '[0,0]'), (6, 'en', NULL), (7, 'de', '[2,0]');
@@ -668,15 +670,16 @@ INSERT INTO questions VALUES (10, '[1,0]'), (20, NULL), (30, '[0,0]'), (40, '[-1
 CREATE TABLE whitening (name TEXT PRIMARY KEY, model BLOB);
 INSERT INTO whitening VALUES ('plain', whiten_import('[1,0,0,1]', '[0,0]')), ('none', NULL);
 CREATE VIRTUAL TABLE docs_search USING whiten_index(content = documents, column = embedding, model = plain);
--- Rows come best first, ties by rowid, also without ORDER BY; rows that are NULL or have no direction are in no answer.
+-- Rows come best first, ties by rowid, also without ORDER BY; rows that are NULL or have no direction are in no
+-- answer.
 SELECT rowid, similarity FROM docs_search('[1,0]');
 --> 1 | 1.0
 --> 7 | 1.0
 --> 3 | ~ 0.7071067811865475
 --> 2 | 0.0
 --> 4 | -1.0
--- query takes whatever is a vector. k is how many rows at most, and so is LIMIT, which counts what passes every condition; without
--- both, rows come as long as they are asked for.
+-- query takes whatever is a vector. k is how many rows at most, and so is LIMIT, which counts what passes every
+-- condition; without both, rows come as long as they are asked for.
 SELECT rowid FROM docs_search(x'0000803f00000000', 2);
 --> 1
 --> 7
@@ -701,8 +704,8 @@ SELECT rowid FROM docs_search('[1,0]', 2) WHERE rowid IN (SELECT id FROM documen
 SELECT rowid FROM docs_search('[1,0]', 2) WHERE rowid BETWEEN 2 AND 4 AND similarity > -0.5;
 --> 3
 --> 2
--- rowid = x, and what SQLite does not pass on (NOT, <>, OR, functions of rowid): chosen among the k; with LIMIT instead of k
--- there are as many as pass. +rowid is never passed on.
+-- rowid = x, and what SQLite does not pass on (NOT, <>, OR, functions of rowid): chosen among the k; with LIMIT
+-- instead of k there are as many as pass. +rowid is never passed on.
 SELECT rowid FROM docs_search('[1,0]', 2) WHERE rowid <> 1;
 --> 7
 SELECT rowid FROM docs_search('[1,0]') WHERE rowid <> 1 LIMIT 2;
@@ -741,8 +744,8 @@ SELECT rowid FROM docs_search('[1,0]', 2);
 --> 3
 UPDATE documents SET embedding = '[1,2,3]' WHERE id = 2;
 --> error: docs_search: rowid 2: embedding has 3 elements, expected 2, what the model takes
--- Where there are no triggers: INSERT INTO name(rowid, vector) VALUES (...) codes a row that was written, (name, rowid) VALUES
--- ('delete', ...) tells of one that is gone, and the command 'sync' finds all that changed.
+-- Where there are no triggers: INSERT INTO name(rowid, vector) VALUES (...) codes a row that was written, (name,
+-- rowid) VALUES ('delete', ...) tells of one that is gone, and the command 'sync' finds all that changed.
 CREATE VIRTUAL TABLE later USING whiten_index(content = documents, column = embedding, model = plain, triggers = 0, build = 0);
 INSERT INTO later(later) VALUES ('build');
 INSERT INTO documents VALUES (9, 'fr', '[-9,0]');
@@ -757,9 +760,10 @@ INSERT INTO later(later) VALUES ('integrity-check'), ('nothing more');
 --> error: later: rowid 9: embedding is not coded as it is, expected the code of what 'documents' has: 'sync' codes what has changed
 INSERT INTO later(later) VALUES ('sync'), ('integrity-check'), ('nothing more');
 --> error: later: there is no command 'nothing more', expected 'build', 'rebuild', 'optimize', 'integrity-check', 'sync', 'cache' or 'recall'
--- Commands: INSERT INTO name(name [, rank]) VALUES ('command' [, value]). 'build' codes the rows that are not coded yet, 'rebuild' all rows
--- with a new model, while the old codes answer; with a rank, so many of them. 'optimize' fills chunks, 'integrity-check' reads
--- everything, 'cache' sets the bytes of codes that the process keeps, 'recall' how sure the connection wants to be.
+-- Commands: INSERT INTO name(name [, rank]) VALUES ('command' [, value]). 'build' codes the rows that are not coded
+-- yet, 'rebuild' all rows with a new model, while the old codes answer; with a rank, so many of them. 'optimize'
+-- fills chunks, 'integrity-check' reads everything, 'cache' sets the bytes of codes that the process keeps, 'recall'
+-- how sure the connection wants to be.
 CREATE VIRTUAL TABLE stepwise USING whiten_index('content' = "documents", [column] = `embedding`, K = .9, ridge = 1, build = 0);
 SELECT rowid FROM stepwise('[1,0]');
 --> error: stepwise: the index is not built, expected rows in 'documents' and INSERT INTO stepwise(stepwise) VALUES ('build')
@@ -808,9 +812,9 @@ CREATE VIRTUAL TABLE x USING whiten_index(content = texts, column = v, metric = 
 CREATE VIRTUAL TABLE query USING whiten_index(content = texts, column = v);
 --> error: query: the name is that of a column of every index, expected another
 
--- whiten_index_info(index): JSON with rows (coded), pending (not coded yet), chunks, bytes (of the codes), d, k (elements of a code),
---   model (its hash, as whiten_info has it), recall, rebuilt (rows of the next codes while there are some, else null), drift (0 where the
---   rows are those of the fit, to 1), and cache: bytes kept, limit.
+-- whiten_index_info(index): JSON with rows (coded), pending (not coded yet), chunks, bytes (of the codes), d, k
+--   (elements of a code), model (its hash, as whiten_info has it), recall, rebuilt (rows of the next codes while
+--   there are some, else null), drift (0 where the rows are those of the fit, to 1), and cache: bytes kept, limit.
 CREATE TABLE documents (id INTEGER PRIMARY KEY, v BLOB);
 INSERT INTO documents VALUES (1, '[1,0]'), (2, '[0,2]'), (3, '[3,4]'), (4, NULL);
 CREATE VIRTUAL TABLE documents_search USING whiten_index(content = documents, column = v, k = 1);
@@ -820,9 +824,9 @@ SELECT i ->> 'rows', i ->> 'pending', i ->> 'd', i ->> 'k', i ->> 'recall', i ->
 SELECT whiten_index_info('documents');
 --> error: whiten_index_info: index is 'documents', expected the name of a whiten_index table
 
--- whiten_index_recall(index, queries, k): a row that says how an index does on its own rows: recall (the share of the k most similar
---   rows that it finds, mean over so many stored vectors as queries), candidates (rows fetched, mean), microseconds (of a search,
---   median), exact_microseconds (of comparing every row), queries (how many there were).
+-- whiten_index_recall(index, queries, k): a row that says how an index does on its own rows: recall (the share of the
+--   k most similar rows that it finds, mean over so many stored vectors as queries), candidates (rows fetched, mean),
+--   microseconds (of a search, median), exact_microseconds (of comparing every row), queries (how many there were).
 CREATE TABLE documents (id INTEGER PRIMARY KEY, v BLOB);
 INSERT INTO documents VALUES (1, '[1,0]'), (2, '[0,2]'), (3, '[3,4]'), (4, NULL);
 CREATE VIRTUAL TABLE documents_search USING whiten_index(content = documents, column = v);
