@@ -25,8 +25,8 @@ KERNELS = ["portable", *(["avx2", "avx512"] if platform.machine() == "x86_64" el
 EXPECTED = ROOT / "tests" / "bits" / "bits.expected"
 # What solves an eigenproblem or a linear system; and what says something else by intent.
 NOT_PROMISED = {"whiten_fit", "whiten_solve", "whiten_import", "whiten_config"}
-# What writes, or reads what was written: test_a_table_whitened_elsewhere_is_finished.
-WRITES = {"whiten_batch", "whiten_pending"}
+# What writes, or reads what was written: test_a_table_whitened_elsewhere_is_finished, test_a_search_index_made_elsewhere.
+WRITES = {"whiten_batch", "whiten_pending", "whiten_index", "whiten_index_info", "whiten_index_recall"}
 # Variants that do not fuse multiply and add: for them the "unfused scatter ..." of bits.expected.
 NOT_FUSED = {"portable"} if platform.machine() == "x86_64" else set()
 
@@ -146,6 +146,40 @@ def test_a_table_whitened_elsewhere_is_finished(inputs, so, builder, tmp_path):
             if runs(other, kernel):
                 seen = child("-c", CHECKED, path, other, FINISHED, WHITEN_KERNEL=kernel)
                 assert seen.stdout.split() == ["1000", "1000", "ok"], seen.stderr
+
+
+SEARCH = """
+CREATE TABLE whitening AS SELECT name, model FROM models;
+CREATE VIRTUAL TABLE search USING whiten_index(content = documents, column = v, model = 'pca 24');
+CREATE TABLE sims AS SELECT q.id, s.rowid AS found, s.similarity FROM queries AS q, search(q.v, 9) AS s;
+CREATE TABLE norms AS SELECT data FROM search_signs UNION ALL SELECT data FROM search_rest;
+"""
+SEARCHED = """
+INSERT INTO search(search) VALUES ('integrity-check');
+CREATE TEMP TABLE answers AS SELECT q.id, s.rowid AS found, s.similarity FROM queries AS q, search(q.v, 9) AS s;
+CREATE TEMP TABLE wrong(n CHECK (n = 0));
+INSERT INTO wrong SELECT count(*) FROM (SELECT * FROM answers EXCEPT SELECT * FROM sims);
+INSERT INTO wrong SELECT count(*) FROM (SELECT * FROM sims EXCEPT SELECT * FROM answers);
+"""
+
+
+@pytest.mark.parametrize("builder", KERNELS)
+@pytest.mark.parametrize("so", BUILDS, ids=lambda so: so.parent.name)
+def test_a_search_index_made_elsewhere(inputs, so, builder, tmp_path):
+    """Its codes are, to the bit, what 'integrity-check' expects under the other variants, and its answers theirs."""
+    if not runs(so, builder):
+        pytest.skip(f"no {builder} here")
+    path = tmp_path / "search.db"
+    path.write_bytes(inputs.read_bytes())
+    made = child("-c", CHECKED, path, so, SEARCH, WHITEN_KERNEL=builder)
+    assert made.returncode == 0, made.stderr
+    rows = made.stdout.split()
+    assert rows[2:] == ["ok"] and int(rows[0]) > 100 and int(rows[1]) >= 2
+    for other in BUILDS:
+        for kernel in KERNELS:
+            if runs(other, kernel):
+                seen = child("-c", CHECKED, path, other, SEARCHED, WHITEN_KERNEL=kernel)
+                assert seen.stdout.split() == rows, seen.stderr
 
 
 @pytest.mark.parametrize("builder", KERNELS)
