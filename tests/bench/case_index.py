@@ -113,7 +113,7 @@ def million(options, table):
         _search(options, table, case, index, 2e-3)
     if index := _or_skip(table, case, lambda: Index(path, 100)):
         _search(options, table, case, index, 1.3e-3)
-        peers = ["sqlite-vec int8", "sqlite-vec bit", "sqlite-vector UINT8", "sqlite-vector 1BIT", "numpy"]
+        peers = ["sqlite-vector UINT8", "sqlite-vector 1BIT", "numpy", "sqlite-vec int8", "sqlite-vec bit"]
         _against(options.with_repeat(3), table, case, index, peers, 8, 20)
 
 

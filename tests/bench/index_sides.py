@@ -15,7 +15,7 @@ import client
 from index_data import QUERIES, Truth
 from sides import clock, connect, explain
 
-LADDER = (10, 20, 40, 80, 160, 320, 640, 1280, 2560, 4096)
+LADDER = (10, 20, 40, 80, 160, 320, 640, 1280)
 TUNING = 50  # queries
 
 
