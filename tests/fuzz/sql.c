@@ -35,7 +35,9 @@ static const char SCHEMA[] =
     "CREATE TABLE shards AS SELECT whiten_stats(v, w) AS stats FROM t GROUP BY g;"
     "INSERT INTO shards SELECT whiten_stats('[1,2]');"
     "CREATE VIEW seen AS SELECT id, v FROM t;"
-    "CREATE TABLE keyed(k PRIMARY KEY, v) WITHOUT ROWID;";
+    "CREATE TABLE keyed(k PRIMARY KEY, v) WITHOUT ROWID;"
+    "CREATE TABLE docs AS SELECT v, j FROM t;"
+    "CREATE VIRTUAL TABLE s USING whiten_index(content = docs, column = v, k = 2);";
 
 struct writer {
   struct input input;
@@ -172,7 +174,7 @@ static const char *const OPTIONS[] = {"NULL",
 static const char *const TABLES[] = {
     "'t'",           "'main.t'",  "'it''s; a \"t.'", "'bad'",    "'seen'", "'keyed'",
     "'models'",      "'nowhere'", "'sqlite_schema'", "'temp.t'", "NULL",   "1",
-    "'cosine_topk'", "''",        "'shards'",        "'.'"};
+    "'cosine_topk'", "''",        "'shards'",        "'.'",      "'s'",    "'main.s'"};
 static const char *const COLUMNS[] = {"'v'",    "'j'",     "'model'",   "'a b'", "'w'",
                                       "'none'", "'rowid'", "'v\"; --'", "NULL",  "''"};
 static const char *const ENCODINGS[] = {"'json'", "'f32'", "'f64'", "'f16'", "'bf16'", "'i8'", "'f8'", "NULL"};
@@ -198,7 +200,10 @@ static const char *const RELATIONS[] = {"cosine_topk('t','v',$v,$k)",
                                         "cosine_topk",
                                         "cosine_topk('t','v')",
                                         "cosine_pairs",
-                                        "whiten_rows($m)"};
+                                        "whiten_rows($m)",
+                                        "s($v)",
+                                        "s($v,$k)",
+                                        "s"};
 /* Terms that the planner of a table function is told of, and some that only look so. */
 static const char *const TERMS[] = {"r.rowid=$k",
                                     "r.rowid IN (1,3,$k)",
@@ -208,6 +213,8 @@ static const char *const TERMS[] = {"r.rowid=$k",
                                     "similarity>=$n",
                                     "similarity>$n AND r.rowid IN (SELECT p FROM t)",
                                     "arg_k=$k",
+                                    "r.query=$v AND r.k=$k",
+                                    "r.s MATCH $v",
                                     "arg_threshold=$n",
                                     "arg_table=$t",
                                     "arg_query=$v AND arg_k=3",
@@ -269,7 +276,17 @@ static const char *const STATEMENTS[] = {
     "SELECT r.*,arg_k FROM $r AS r WHERE $l$y",
     "DELETE FROM t WHERE id IN (SELECT r.rowid FROM $r AS r WHERE $l)",
     "UPDATE t SET w=r.rowid FROM $r AS r WHERE r.rowid=t.id AND $l",
-    "CREATE VIEW u AS SELECT * FROM $r AS r"};
+    "CREATE VIEW u AS SELECT * FROM $r AS r",
+    "CREATE VIRTUAL TABLE n USING whiten_index(content=$t,column=$c,k=$k)",
+    "INSERT INTO s(s,rank) VALUES ('build',$k)",
+    "INSERT INTO s(s,rank) VALUES ('rebuild',$n)",
+    "INSERT INTO s(s) SELECT 'sync' FROM docs",
+    "INSERT INTO s(s,rank) VALUES ('recall',$e)",
+    "INSERT INTO docs SELECT $v,$x FROM t$w",
+    "UPDATE docs SET v=$v,rowid=rowid+$k WHERE $n",
+    "DELETE FROM docs WHERE rowid IN (SELECT r.rowid FROM $r AS r WHERE $l)",
+    "SELECT recall,queries FROM whiten_index_recall($t,$k,$k)",
+    "SELECT whiten_index_info($t)->>'rows'"};
 
 static void expand_symbol(struct writer *w, char symbol) {
   if (choose(w, 40) == 39) symbol = 'x';
