@@ -87,7 +87,12 @@ void index_fetch_done(struct index *index, struct vector *v);
 int index_encode(struct call *call, const struct index *index, struct generation *g, int64_t rowid,
                  const struct vector *v);
 
-/* The index of a name that a function was given, opened if it was not; NULL after an error. */
-struct index *index_named(struct call *call, sqlite3 *db, sqlite3_value *value);
+/*
+** For a function that is given the name of an index: opens it if it is not open, and has all reading be of one snapshot.
+** *statement keeps it from being closed, which SQLite may do whenever it sees that another connection has changed the
+** schema, in any statement of ours. NULL after an error; else index_let_go must follow.
+*/
+struct index *index_hold(struct call *call, sqlite3 *db, sqlite3_value *value, sqlite3_stmt **statement);
+void index_let_go(struct index *index, sqlite3_stmt *statement);
 
 #endif

@@ -31,47 +31,59 @@ static int is_named(const struct index *index, const char *name) {
          sqlite3_stricmp(index->name, name + length + 1) == 0;
 }
 
+/* Where SQLite looks first. */
+static int rank_of(const struct index *index) {
+  return sqlite3_stricmp(index->schema, "temp") == 0 ? 2 : sqlite3_stricmp(index->schema, "main") == 0;
+}
+
+/* Of several that are one index, the newest comes first. */
 static struct index *find(const struct connection *connection, sqlite3 *db, const char *name) {
   struct index *found = NULL;
   for (struct index *i = connection->indexes; i != NULL; i = i->next)
-    if (i->db == db && is_named(i, name) &&
-        (found == NULL || sqlite3_stricmp(i->schema, "temp") == 0 ||
-         (sqlite3_stricmp(i->schema, "main") == 0 && sqlite3_stricmp(found->schema, "temp") != 0)))
-      found = i;
+    if (i->db == db && is_named(i, name) && (found == NULL || rank_of(i) > rank_of(found))) found = i;
   return found;
 }
 
-/* Prepares a statement, and frees it and its text: SQLite opens a virtual table when one first names it. */
-static int prepare(sqlite3 *db, char *sql) {
-  sqlite3_stmt *s = NULL;
-  int rc = sql != NULL ? sqlite3_prepare_v2(db, sql, -1, &s, NULL) : SQLITE_NOMEM;
-  sqlite3_finalize(s);
+/* Runs a statement that names a table and gives no row, and frees its text. */
+static int run(sqlite3 *db, char *sql, sqlite3_stmt **s) {
+  int rc = sql != NULL ? sqlite3_prepare_v2(db, sql, -1, s, NULL) : SQLITE_NOMEM;
   sqlite3_free(sql);
-  return rc;
+  if (rc == SQLITE_OK) rc = sqlite3_step(*s);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-/* Opens what may be an index: no error if it is none. */
-static int connect(struct call *call, sqlite3 *db, const char *name) {
+/* SQLite opens a virtual table when a statement first names it, and closes it when the schema has changed, unless there
+** is a statement that names it: no statement, and no error, if nothing is called so. */
+static int open_named(struct call *call, sqlite3 *db, const char *name, sqlite3_stmt **s) {
   const char *point = strchr(name, '.');
-  int rc = prepare(db, sqlite3_mprintf("SELECT 1 FROM \"%w\" LIMIT 0", name));
+  int rc = run(db, sqlite3_mprintf("SELECT 1 FROM \"%w\" LIMIT 0", name), s);
   if (rc == SQLITE_ERROR && point != NULL)
-    rc = prepare(db,
-                 sqlite3_mprintf("SELECT 1 FROM \"%.*w\".\"%w\" LIMIT 0", (int)(point - name), name, point + 1));
+    rc = run(db, sqlite3_mprintf("SELECT 1 FROM \"%.*w\".\"%w\" LIMIT 0", (int)(point - name), name, point + 1),
+             s);
   if (rc != SQLITE_OK && rc != SQLITE_ERROR) fail_sqlite(call, rc, db);
   return call->failed;
 }
 
-struct index *index_named(struct call *call, sqlite3 *db, sqlite3_value *value) {
+struct index *index_hold(struct call *call, sqlite3 *db, sqlite3_value *value, sqlite3_stmt **statement) {
+  *statement = NULL;
   if (sqlite3_value_type(value) != SQLITE_TEXT) {
     fail_type(call, "index", sqlite3_value_type(value), "TEXT, the name of a whiten_index table");
     return NULL;
   }
   const char *name = (const char *)sqlite3_value_text(value);
   if (name == NULL) return fail_nomem(call), NULL;
-  if (connect(call, db, name)) return NULL;
-  struct index *index = find(call->connection, db, name);
-  if (index == NULL) fail(call, "index is '%s', expected the name of a whiten_index table", name);
-  return index;
+  struct index *index = open_named(call, db, name, statement) == 0 ? find(call->connection, db, name) : NULL;
+  if (index == NULL)
+    fail(call, "index is '%s', expected the name of a whiten_index table", name);
+  else if (store_hold(call, &index->store) == 0)
+    return index;
+  index_let_go(index, *statement);
+  return NULL;
+}
+
+void index_let_go(struct index *index, sqlite3_stmt *statement) {
+  if (index != NULL) store_let_go(&index->store);
+  sqlite3_finalize(statement);
 }
 
 /* ---- figures ---- */
@@ -180,11 +192,12 @@ static void whiten_index_info(sqlite3_context *context, int argc, sqlite3_value 
   struct call call = call_of(context);
   (void)argc;
   if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
-  struct index *index = index_named(&call, sqlite3_context_db_handle(context), argv[0]);
+  sqlite3_stmt *statement;
+  struct index *index = index_hold(&call, sqlite3_context_db_handle(context), argv[0], &statement);
   if (index == NULL) return;
   sqlite3_str *json = sqlite3_str_new(NULL);
-  if (store_hold(&call, &index->store) == 0 && index_refresh(&call, index) == 0) append_info(&call, json, index);
-  store_let_go(&call, &index->store);
+  if (index_refresh(&call, index) == 0) append_info(&call, json, index);
+  index_let_go(index, statement);
   size_t bytes = (size_t)sqlite3_str_length(json);
   char *text = sqlite3_str_finish(json);
   if (text == NULL || call.failed) {

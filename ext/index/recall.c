@@ -198,10 +198,11 @@ static void filter(struct call *call, struct table_cursor *base, sqlite3_value *
   cursor->is_done = 1;
   if (integer_read(call, argv[1], "queries", 1, &asked[0]) || integer_read(call, argv[2], "k", 1, &asked[1]))
     return;
-  struct index *index = index_named(call, table_db(base), argv[0]);
+  sqlite3_stmt *statement;
+  struct index *index = index_hold(call, table_db(base), argv[0], &statement);
   if (index == NULL) return;
-  if (store_hold(call, &index->store) == 0) run(call, index, asked, cursor);
-  store_let_go(call, &index->store);
+  run(call, index, asked, cursor);
+  index_let_go(index, statement);
 }
 
 static void next(struct call *call, struct table_cursor *base) {

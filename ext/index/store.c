@@ -88,8 +88,8 @@ int store_hold(struct call *call, struct store *store) {
   return call->failed;
 }
 
-void store_let_go(struct call *call, struct store *store) {
-  statement_reset(call, store->statements[HOLD]);
+void store_let_go(struct store *store) {
+  sqlite3_reset(store->statements[HOLD]);
 }
 
 int store_root(struct call *call, struct store *store, int64_t *stamp, int64_t *hash) {

@@ -69,7 +69,7 @@ int store_empty(struct call *call, struct store *store);
 /* From here to store_let_go all reading is of one snapshot, as it is within a query on the index: what is not one
 ** itself calls these. */
 int store_hold(struct call *call, struct store *store);
-void store_let_go(struct call *call, struct store *store);
+void store_let_go(struct store *store);
 
 /* The root's stamp, which is never 0, and hash; draws a new stamp, and writes the hash; the root's text (from
 ** sqlite3_malloc, empty if NULL), and writes it. */

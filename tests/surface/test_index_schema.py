@@ -6,7 +6,7 @@ import sqlite3
 
 import numpy
 import pytest
-from conftest import connect, fill, one, vec
+from conftest import connect, fill, load_into, one, vec
 
 ROWS, DIM = 1500, 8
 ODD = """it's a "b.c" [ü] %s"""
@@ -336,3 +336,20 @@ def test_names(rng, name):
         run(db, f"DELETE FROM {table} WHERE rowid > 40", f"UPDATE {table} SET {q} = NULL WHERE rowid = 3",
             f"INSERT INTO {quoted(index)}({quoted(index)}) VALUES ('integrity-check')")  # fmt: skip
         assert one(db, f"SELECT rowid FROM {quoted(index)} WHERE {quoted(index)} MATCH ? LIMIT 1", query) == 7
+
+
+def test_judged_while_another_connection_changes_the_schema(db, rng, tmp_path):
+    """SQLite closes an index when a statement finds a new schema, unless one is there that names it: no matter whose statement
+    that is, the functions go on with what they have, or with the index that is opened in its place."""
+    other = sqlite3.connect(tmp_path / "my.db", isolation_level=None, cached_statements=0)
+    load_into(other)
+    check(other, rng)
+    for i in range(5):
+        rows = one(db, "SELECT count(*) FROM d")
+        run(db, f"CREATE TABLE x{i}(a)")
+        assert one(other, "SELECT whiten_index_info('t') ->> 'rows'") == rows
+        run(db, f"CREATE TABLE y{i}(a)")
+        assert one(other, "SELECT queries FROM whiten_index_recall('main.t', 3, 5)") == 3
+    run(other, "BEGIN", "DELETE FROM d WHERE id % 9 = 3", "ALTER TABLE x0 RENAME TO v0")
+    assert one(other, "SELECT whiten_index_info('t') ->> 'rows'") == one(other, "SELECT count(*) FROM d")
+    other.close()
