@@ -219,7 +219,7 @@ static struct generation *incomplete(struct index *index) {
 }
 
 int build_step(struct call *call, struct index *index, int64_t rows) {
-  if (index_refresh(call, index)) return call->failed;
+  if (sync_refresh(call, index)) return call->failed;
   if (index->generations[0].model == NULL && build_begin(call, index)) return call->failed;
   struct generation *g = incomplete(index);
   return g != NULL ? code_generation(call, index, g, rows) : 0;
@@ -236,22 +236,22 @@ static int empty(struct call *call, struct index *index) {
   return index_renew(call, index);
 }
 
-/* Before a rebuild from the beginning to the end, in place of index_refresh: one that has begun goes. */
+/* Before a rebuild from the beginning to the end, in place of sync_refresh: one that has begun goes. */
 static int begin_anew(struct call *call, struct index *index) {
   char *ignored = NULL;
   index_forget(index);
   struct call trial = call_of_table(call->function, call->connection, &ignored);
-  index_refresh(&trial, index);
+  sync_refresh(&trial, index);
   sqlite3_free(ignored);
   if (trial.failed == SQLITE_ERROR) return empty(call, index);
-  if (index_refresh(call, index) || store_sweep(call, &index->store)) return call->failed;
+  if (sync_refresh(call, index) || store_sweep(call, &index->store)) return call->failed;
   if (index->generations[1].model == NULL) return 0;
   if (store_remove_generation(call, &index->store, index->generations[1].stored.id)) return call->failed;
   return index_renew(call, index);
 }
 
 int build_again(struct call *call, struct index *index, int64_t rows) {
-  if (rows == INT64_MAX ? begin_anew(call, index) : index_refresh(call, index)) return call->failed;
+  if (rows == INT64_MAX ? begin_anew(call, index) : sync_refresh(call, index)) return call->failed;
   if (index->generations[0].model != NULL && index->generations[1].model == NULL && build_begin(call, index))
     return call->failed;
   return build_step(call, index, rows);

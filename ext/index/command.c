@@ -28,19 +28,19 @@ static void rebuild(struct call *call, struct index *index, sqlite3_value **colu
 
 static void optimize(struct call *call, struct index *index, sqlite3_value **columns) {
   (void)columns;
-  if (index_refresh(call, index) == 0) sync_optimize(call, index);
+  if (sync_refresh(call, index) == 0) sync_optimize(call, index);
 }
 
 static void check(struct call *call, struct index *index, sqlite3_value **columns) {
   (void)columns;
   index_forget(index); /* what the tables have now is to be checked */
-  if (index_refresh(call, index) == 0) check_index(call, index, CHECK_ROWS);
+  if (sync_refresh(call, index) == 0) check_index(call, index, CHECK_ROWS);
 }
 
 static void repair(struct call *call, struct index *index, sqlite3_value **columns) {
   (void)columns;
   index_forget(index);
-  if (index_refresh(call, index) == 0) check_index(call, index, CHECK_MEND);
+  if (sync_refresh(call, index) == 0) check_index(call, index, CHECK_MEND);
 }
 
 static void set_cache(struct call *call, struct index *index, sqlite3_value **columns) {

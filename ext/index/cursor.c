@@ -7,6 +7,7 @@
 #include "host/memory.h"
 #include "host/plan.h"
 #include "index/query.h"
+#include "index/sync.h"
 
 /* Rows of the first search where nobody says how many, and how many times as many the next one has. */
 enum { FIRST_ROWS = 100, MORE = 10 };
@@ -111,7 +112,7 @@ static void search(struct call *call, struct cursor *cursor) {
   topk_clear(&cursor->topk, &sqlite_memory);
   if (cursor->rows == 0 || sqlite3_value_type(cursor->arguments[0]) == SQLITE_NULL) return;
   if (vector_read(call, cursor->arguments[0], "query", &query)) return;
-  if (index_ready(call, index) == 0) search_run(call, index, &query, &search, &cursor->topk, &counts);
+  if (sync_ready(call, index) == 0) search_run(call, index, &query, &search, &cursor->topk, &counts);
   vector_free(&query);
 }
 

@@ -48,10 +48,6 @@ struct call index_call(struct index *index);
 
 /* Reads what changed since the last look. 0 on success. */
 int index_look(struct call *call, struct index *index);
-/* The same, after writing what is pending. 0 on success. */
-int index_refresh(struct call *call, struct index *index);
-/* The same, and an error that says how to build if there is no generation. */
-int index_ready(struct call *call, struct index *index);
 /* Forgets what was read, so that it is read again. */
 void index_forget(struct index *index);
 
@@ -70,6 +66,13 @@ int index_renew(struct call *call, struct index *index);
 int index_is_same(const struct index *a, const struct index *b);
 void generation_clear(struct generation *g); /* safe on a zeroed struct */
 
+/* Codes a vector of the content into g->code, of one of its generations: 1 if it has a direction, 0 if not, or after an
+** error. */
+int index_encode(struct call *call, const struct index *index, struct generation *g, int64_t rowid,
+                 const struct vector *v);
+
+/* ---- content.c ---- */
+
 /* Makes index->content_name and its column's name known, as they are now; its schema. */
 int index_find_content(struct call *call, struct index *index);
 const char *index_content_schema(const struct index *index);
@@ -82,10 +85,7 @@ void index_close_content(struct index *index);
 int index_fetch(struct call *call, struct index *index, int64_t rowid, struct vector *v);
 void index_fetch_done(struct index *index, struct vector *v);
 
-/* Codes a vector of the content into g->code, of one of its generations: 1 if it has a direction, 0 if not, or after an
-** error. */
-int index_encode(struct call *call, const struct index *index, struct generation *g, int64_t rowid,
-                 const struct vector *v);
+/* ---- info.c ---- */
 
 /*
 ** For a function that is given the name of an index: opens it if it is not open, and has all reading be of one snapshot.

@@ -18,6 +18,7 @@
 #include "core/vector.h"
 #include "index/cache.h"
 #include "index/index.h"
+#include "index/sync.h"
 
 enum { DRIFT_ROWS = 1000 };
 
@@ -196,7 +197,7 @@ static void whiten_index_info(sqlite3_context *context, int argc, sqlite3_value 
   struct index *index = index_hold(&call, sqlite3_context_db_handle(context), argv[0], &statement);
   if (index == NULL) return;
   sqlite3_str *json = sqlite3_str_new(NULL);
-  if (index_refresh(&call, index) == 0) append_info(&call, json, index);
+  if (sync_refresh(&call, index) == 0) append_info(&call, json, index);
   index_let_go(index, statement);
   size_t bytes = (size_t)sqlite3_str_length(json);
   char *text = sqlite3_str_finish(json);

@@ -235,7 +235,7 @@ static int integrity(sqlite3_vtab *vtab, const char *schema, const char *name, i
   (void)name;
   index_forget(index);
   for (int i = 0; i < 2 && !is_quick; i++) generation_clear(&index->generations[i]);
-  if (index_refresh(&call, index) == 0 && !is_quick && index_find_content(&call, index) == 0)
+  if (sync_refresh(&call, index) == 0 && !is_quick && index_find_content(&call, index) == 0)
     check_index(&call, index, index->has_triggers ? CHECK_ROWS : CHECK_CHUNKS);
   return call.failed == SQLITE_ERROR || call.failed == SQLITE_CORRUPT ? SQLITE_OK : call.failed;
 }

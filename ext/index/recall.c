@@ -19,6 +19,7 @@
 #include "host/memory.h"
 #include "host/plan.h"
 #include "index/query.h"
+#include "index/sync.h"
 
 enum { RECALL, CANDIDATES, MICROSECONDS, EXACT, QUERIES, INDEX };
 
@@ -173,7 +174,7 @@ static void report(struct run *r, double values[INDEX]) {
 /* ---- the table function ---- */
 
 static void run(struct call *call, struct index *index, const int64_t asked[2], struct cursor *cursor) {
-  if (index_ready(call, index)) return;
+  if (sync_ready(call, index)) return;
   int64_t rows = dir_rows(&index->generations[0].dir);
   struct run r = {.call = call, .index = index, .count = asked[0] < rows ? asked[0] : rows, .k = (size_t)asked[1]};
   if (r.count == 0) return;

@@ -18,30 +18,6 @@ static const char UPDATE[] = "CREATE TRIGGER \"%w\".\"%w_update\" AFTER UPDATE O
                              " INSERT INTO \"%w\"(rowid) SELECT old.rowid WHERE old.rowid <> new.rowid;"
                              " INSERT INTO \"%w\"(rowid) VALUES (new.rowid); END";
 
-/* Behind the first `new.` outside of quotes; NULL if there is none. */
-static const char *find_column(const char *sql) {
-  for (const char *at = sql; *at != 0; at++) {
-    if (*at == '"') at += 1 + strcspn(at + 1, "\"");
-    if (*at == 0) break;
-    if (sqlite3_strnicmp(at, "new.", 4) == 0) return at + 4;
-  }
-  return NULL;
-}
-
-char *schema_column_of_trigger(const char *sql, const char *otherwise) {
-  const char *at = find_column(sql);
-  if (at == NULL) return sqlite3_mprintf("%s", otherwise);
-  if (*at != '"') return sqlite3_mprintf("%.*s", (int)strcspn(at, " \t\n\r,;)"), at);
-  char *name = sqlite3_malloc64(strlen(at)), *out = name;
-  if (name == NULL) return NULL;
-  for (at++; *at != 0; at++) {
-    if (*at == '"' && *++at != '"') break;
-    *out++ = *at;
-  }
-  *out = 0;
-  return name;
-}
-
 /* 'table', 'view', 'virtual' or 'shadow', and whether it is WITHOUT ROWID; *type is from sqlite3_malloc, NULL if there is
 ** no such table, or after an error. */
 static void find_kind(struct call *call, const struct index *index, const char *schema, char **type,

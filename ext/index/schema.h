@@ -15,8 +15,4 @@ int schema_drop_triggers(struct call *call, struct index *index);
 /* In ALTER TABLE ... RENAME TO: shadow tables and triggers follow. */
 int schema_rename(struct call *call, struct index *index, const char *name);
 
-/* The column that a trigger on INSERT takes, which SQLite renames there, from the trigger's text; from sqlite3_malloc,
-** NULL without memory. */
-char *schema_column_of_trigger(const char *sql, const char *otherwise);
-
 #endif

@@ -271,3 +271,15 @@ static int flush_each(struct call *call, const struct index *index, struct index
 int sync_flush(struct call *call, struct index *index) {
   return flush_each(call, index, index->connection->indexes);
 }
+
+int sync_refresh(struct call *call, struct index *index) {
+  return sync_flush(call, index) ? call->failed : index_look(call, index);
+}
+
+int sync_ready(struct call *call, struct index *index) {
+  if (sync_refresh(call, index)) return call->failed;
+  if (index->generations[0].model == NULL && index_find_content(call, index) == 0)
+    fail(call, "the index is not built, expected rows in '%s' and INSERT INTO %s(%s) VALUES ('build')",
+         index->content_name, index->name, index->name);
+  return call->failed;
+}

@@ -15,6 +15,9 @@ int sync_remove(struct call *call, struct index *index, int64_t rowid);
 
 /* Writes what is pending, in all that are open of the same index. 0 on success. */
 int sync_flush(struct call *call, struct index *index);
+/* The same, then index_look; and an error that says how to build if there is no generation. 0 on success. */
+int sync_refresh(struct call *call, struct index *index);
+int sync_ready(struct call *call, struct index *index);
 
 /* Rows of one generation, in ascending order of rowid and each rowid once, into its chunks and its dir; a row without a
 ** code goes. 0 on success. */
