@@ -188,7 +188,6 @@ static const double ROUNDED = 0.1187;
 static void measure(double out[2]) {
   double sums[2] = {0, 0}, counted = 0;
   for (size_t i = 0; i < ROWS; i++) {
-    struct code_block block = block_of(i);
     double cosine = cosine_of(set.c.k, set.x[i], set.direction);
     double signs = (scanned(i) - cosine) / set.c.error_signs;
     double all = (estimated(i) - cosine) / set.c.error;

@@ -94,6 +94,35 @@ TEST(kernel_transform) {
       for (size_t m = 1; m <= M_MAX; m++) check_transform(&r, kind, n, m);
 }
 
+/* Each row of W by v: 16 lanes, folded in halves; each product and each sum is stored, so none is fused. */
+static void check_pull(struct random *r, size_t kind, size_t n, size_t m) {
+  float *panels = begin_transform(r, kind, 1, n, m), values[M_MAX + 16] = {0};
+  size_t padded = (m + 15) / 16 * 16, edge = m % 2 ? 0 : 3;
+  fill(r, kind, m, values);
+  float *v = memcpy(guarded_place(&given, 4 * padded, edge), values, 4 * padded),
+        *out = guarded_place(&result, 4 * n, edge);
+  FOR_EACH_VARIANT(k) {
+    memset(out, 0x7f, 4 * n);
+    (*k)->pull(n, m, panels, v, out);
+    for (size_t i = 0; i < n; i++) {
+      volatile float lane[16] = {0}, product;
+      for (size_t j = 0; j < padded; j++) {
+        product = (j < m ? matrix[i * m + j] : 0) * values[j];
+        lane[j % 16] += product;
+      }
+      for (size_t step = 8; step > 0; step /= 2)
+        for (size_t l = 0; l < step; l++) lane[l] += lane[l + step];
+      check_float(out[i], lane[0], *k, "pull", m);
+    }
+  }
+}
+
+TEST(kernel_pull) {
+  struct random r = {random_seed() + 6};
+  for (size_t kind = 0; kind < kinds(); kind++)
+    for (size_t m = 1; m <= M_MAX; m += m < 100 ? 1 : 5) check_pull(&r, kind, m % 13 + 1, m);
+}
+
 /* Any number of rows; what lies between the rows of the result is not touched. */
 static void check_block(struct random *r, size_t kind, size_t rows, size_t n, size_t m, size_t stride) {
   size_t span = (rows - 1) * stride + m, edge = m % 2 ? 0 : 3;
@@ -237,6 +266,6 @@ TEST(kernel_scatter) {
 
 #define WITH_TRANSFORM(test) cmocka_unit_test_setup_teardown(test, make_transform_buffers, free_transform_buffers)
 
-UNIT_MAIN(cmocka_unit_test(kernel_panels), WITH_TRANSFORM(kernel_transform),
+UNIT_MAIN(cmocka_unit_test(kernel_panels), WITH_TRANSFORM(kernel_transform), WITH_TRANSFORM(kernel_pull),
           WITH_TRANSFORM(kernel_transform_block), WITH_TRANSFORM(kernel_transform_of_nan),
           WITH_BUFFERS(kernel_scatter))
