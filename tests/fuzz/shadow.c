@@ -67,10 +67,13 @@ static void check_error(sqlite3 *db, const char *sql) {
   fuzz_must(0, "an unexpected error");
 }
 
-/* A similarity is that of the scalar functions. */
+/* A similarity is that of the scalar functions. A model that was damaged after it was read is the connection's still. */
 static void check_row(sqlite3_stmt *right, sqlite3_int64 rowid, double similarity) {
   sqlite3_bind_int64(right, 1, rowid);
-  fuzz_must(sqlite3_step(right) == SQLITE_ROW, "a row that the content does not have, or no model");
+  int rc = sqlite3_step(right);
+  if (rc == SQLITE_ERROR && strstr(sqlite3_errmsg(sqlite3_db_handle(right)), "whiten_apply: model is") != NULL)
+    return;
+  fuzz_must(rc == SQLITE_ROW, "a row that the content does not have, or no model");
   double number = sqlite3_column_double(right, 0);
   fuzz_must(memcmp(&number, &similarity, sizeof number) == 0, "a wrong similarity");
   sqlite3_reset(right);
