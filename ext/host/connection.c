@@ -30,7 +30,34 @@ struct connection *connection_create(void) {
 void connection_release(struct connection *connection) {
   if (connection == NULL || --connection->references > 0) return;
   for (int i = 0; i < MODELS_CACHED; i++) model_release(connection->cached[i]);
+  for (struct setting *s = connection->settings, *next; s != NULL; s = next) {
+    next = s->next;
+    sqlite3_free(s);
+  }
   sqlite3_free(connection);
+}
+
+static struct setting *find(struct setting *s, const char *name) {
+  while (s != NULL && sqlite3_stricmp(s->name, name) != 0) s = s->next;
+  return s;
+}
+
+const struct setting *setting_find(const struct connection *connection, const char *name) {
+  return find(connection->settings, name);
+}
+
+int setting_put(struct connection *connection, const char *name, double value) {
+  struct setting *s = find(connection->settings, name);
+  if (s == NULL) {
+    size_t bytes = strlen(name) + 1;
+    s = sqlite3_malloc64(sizeof *s + bytes);
+    if (s == NULL) return 0;
+    s->next = connection->settings;
+    memcpy(s->name, name, bytes);
+    connection->settings = s;
+  }
+  s->value = value;
+  return 1;
 }
 
 int connection_models(const struct connection *connection) {

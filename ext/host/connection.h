@@ -28,11 +28,23 @@ struct connection {
   int references;
   struct shared_model *cached[MODELS_CACHED]; /* the most recently used first */
   int64_t parsed;                             /* models parsed in full so far */
-  int cores;      /* that a fit or a table-valued function may use: whiten_config('threads') */
-  int most_cores; /* what WHITEN_THREADS and the machine allow, and the default */
-  int depth;      /* of tables read within each other */
+  int cores;             /* that a fit or a table-valued function may use: whiten_config('threads') */
+  int most_cores;        /* what WHITEN_THREADS and the machine allow, and the default */
+  int depth;             /* of tables read within each other */
   struct index *indexes; /* that are open: see index/index.h */
+  struct setting *settings;
 };
+
+/* What was set under a name, while the connection lasts: what belongs to a virtual table goes whenever SQLite opens that
+** anew, because the schema has changed. */
+struct setting {
+  struct setting *next;
+  double value;
+  char name[];
+};
+/* NULL if nothing was; sets it, 0 without memory. */
+const struct setting *setting_find(const struct connection *connection, const char *name);
+int setting_put(struct connection *connection, const char *name, double value);
 
 struct connection *connection_create(void);
 void connection_release(struct connection *connection);

@@ -55,7 +55,7 @@ static void set_recall(struct call *call, struct index *index, sqlite3_value **c
   if (factor < 0)
     fail(call, "rank is '%s', expected 'fast', 'default', 'safe' or 'exact'", name != NULL ? name : "NULL");
   else
-    index->error_factor = factor;
+    index_set_factor(call, index, factor);
 }
 
 static void delete_row(struct call *call, struct index *index, sqlite3_value **columns) {

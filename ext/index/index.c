@@ -9,6 +9,32 @@ struct call index_call(struct index *index) {
   return call_of_table(index->name, index->connection, &index->base.zErrMsg);
 }
 
+/* ---- what is set ---- */
+
+/* Under which the connection keeps it. */
+static char *setting_name(const struct index *index) {
+  return sqlite3_mprintf("%s.%s.recall", index->schema, index->name);
+}
+
+int index_set_factor(struct call *call, struct index *index, double factor) {
+  char *name = setting_name(index);
+  if (name == NULL || !setting_put(index->connection, name, factor))
+    fail_nomem(call);
+  else
+    index->error_factor = factor;
+  sqlite3_free(name);
+  return call->failed;
+}
+
+int index_restore_factor(struct call *call, struct index *index) {
+  char *name = setting_name(index);
+  if (name == NULL) return fail_nomem(call), call->failed;
+  const struct setting *set = setting_find(index->connection, name);
+  index->error_factor = set != NULL ? set->value : index->arguments.error_factor;
+  sqlite3_free(name);
+  return 0;
+}
+
 /* ---- generations ---- */
 
 void generation_clear(struct generation *g) {

@@ -43,6 +43,9 @@ struct index {
   int64_t writes;        /* the store's, when it began */
 };
 
+/* The error factor, of this connection's index of that name: as it was set last, or as CREATE VIRTUAL TABLE said. */
+int index_set_factor(struct call *call, struct index *index, double factor);
+int index_restore_factor(struct call *call, struct index *index);
 /* Where the errors of a query on it go. */
 struct call index_call(struct index *index);
 

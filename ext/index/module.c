@@ -67,7 +67,7 @@ static struct index *open_index(sqlite3 *db, struct connection *connection, int 
     fail_nomem(call);
   else if (arguments_read(call, argc, argv, &index->arguments) == 0 && declare(call, db, argv[2]) == 0)
     store_open(call, &index->store, db, argv[1], argv[2]);
-  index->error_factor = index->arguments.error_factor;
+  if (!call->failed) index_restore_factor(call, index);
   if (call->failed) clear(index);
   return call->failed ? NULL : index;
 }
@@ -81,6 +81,8 @@ static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sq
 
 /* Tables, triggers, and codes of the rows that there are. */
 static void fill(struct call *call, struct index *index) {
+  /* one of that name may have been dropped */
+  if (index_set_factor(call, index, index->arguments.error_factor)) return;
   if (store_create(call, &index->store) || index_find_content(call, index) || schema_check_content(call, index))
     return;
   if (index->arguments.triggers && schema_create_triggers(call, index, index->name)) return;

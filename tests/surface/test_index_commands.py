@@ -267,6 +267,12 @@ def test_recall(db, rng, tmp_path):
     command(first, "recall", "fast")
     again = connect(tmp_path / "my.db")
     assert (info(first)["recall"], info(again)["recall"]) == ("fast", "exact")
+    for db in (again, first):  # SQLite opens it anew with a new schema
+        db.execute(f"CREATE TABLE anew{db is first}(a)")
+        db.execute(f"ALTER TABLE anew{db is first} RENAME TO newer{db is first}")
+        assert (info(first)["recall"], info(again)["recall"]) == ("fast", "exact")
+    first.executescript("DROP TABLE t; CREATE VIRTUAL TABLE t USING whiten_index(content = d, column = v, recall = 'safe')")
+    assert (info(first)["recall"], info(again)["recall"]) == ("safe", "safe")
     again.close()
 
 
