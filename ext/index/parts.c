@@ -65,6 +65,9 @@ int store_dir(struct call *call, struct store *store, int64_t generation, struct
     else if (chunk.count < 1 || chunk.count > CHUNK_ROWS)
       fail(call, "chunk %lld of '%s' has %lld rows, expected 1 to %d: %s_dir is damaged; 'rebuild' makes it anew",
            (long long)chunk.number, store->name, (long long)chunk.count, CHUNK_ROWS, store->name);
+    else if (dir->count > 0 && chunk.first <= dir->chunks[dir->count - 1].first)
+      fail(call, "chunk %lld of '%s' begins where another does: %s_dir is damaged; 'rebuild' makes it anew",
+           (long long)chunk.number, store->name, store->name);
     else
       dir_insert(call, dir, dir->count, &chunk);
   }

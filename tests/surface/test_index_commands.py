@@ -3,6 +3,7 @@ that rows leave is given back; rows of any rowid, in any order, are found.
 """
 
 import json
+import re
 import sqlite3
 
 import numpy
@@ -166,6 +167,8 @@ DAMAGES = {
     "DELETE FROM t_dir WHERE chunk = 2": "t_dir or t_config is damaged",
     "UPDATE t_dir SET count = 0 WHERE chunk = 2": "chunk 2 of 't' has 0 rows, expected 1 to 1024",
     "UPDATE t_dir SET first = first + 1 WHERE chunk = 2": "t_dir or t_config is damaged",
+    "UPDATE t_dir SET first = -9223372036854775807 - 1": "chunk [2-9] of 't' begins where another does: t_dir is damaged",
+    "UPDATE t_dir SET first = CASE chunk WHEN 2 THEN NULL ELSE first - 1e4 END": "chunk [13] of 't' begins where another does: t_dir is damaged",
     "DELETE FROM t_config WHERE id = 0": "t_config has no row 0",
     "UPDATE t_config SET model = x'00' WHERE id > 0": "model is a foreign BLOB of 1 bytes",
 }
@@ -181,7 +184,7 @@ def test_damage_is_found(rng, tmp_path, damage):
         command(db, "integrity-check")
     if sqlite3.sqlite_version_info >= (3, 44):
         ((found,),) = db.execute("PRAGMA integrity_check").fetchall()
-        assert DAMAGES[damage] in found
+        assert re.search(DAMAGES[damage], found)
     if "model" not in damage:
         command(db, "rebuild")
         check(db, rng)
