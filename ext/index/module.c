@@ -95,6 +95,7 @@ static int create(sqlite3 *db, void *aux, int argc, const char *const *argv, sql
   struct index *index = open_index(db, aux, argc, argv, &call);
   int64_t last = sqlite3_last_insert_rowid(db);
   if (index == NULL) return call.failed;
+  call.function = index->name; /* argv goes when an error rolls the schema back */
   fill(&call, index);
   sqlite3_set_last_insert_rowid(db, last);
   if (call.failed)
