@@ -62,9 +62,9 @@ struct table_function {
   const char *const *arguments; /* their names, ended by NULL */
   int optional;                 /* how many of them, at the end, may be missing */
   int match_column; /* `x MATCH value` gives the first argument if x is that or this column; 0: MATCH does not */
-  int innocuous;   /* harmless even in the schema of a hostile database; else for top-level SQL alone */
-  unsigned takes;  /* of enum table_takes */
-  int order_count; /* rows come sorted by so many columns, which together are unique; 0: not sorted */
+  int innocuous;    /* harmless even in the schema of a hostile database; else for top-level SQL alone */
+  unsigned takes;   /* of enum table_takes */
+  int order_count;  /* rows come sorted by so many columns, which together are unique; 0: not sorted */
   struct table_order order[TABLE_ORDERS_MAX];
   size_t cursor_bytes;
 

@@ -133,11 +133,10 @@ int store_block(struct call *call, struct store *store, const struct chunk_part 
   if (stored == NULL) return fail_nomem(call), call->failed;
   sqlite3_blob *blob = open_blob(call, store, part, 0);
   if (blob != NULL) {
-    if ((size_t)sqlite3_blob_bytes(blob) < (block + 1) * size)
-      fail_damaged(call, store, part);
-    else if (sqlite3_blob_read(blob, stored, (int)size, (int)(block * size)) != SQLITE_OK)
+    int is_there = (size_t)sqlite3_blob_bytes(blob) >= (block + 1) * size;
+    if (is_there && sqlite3_blob_read(blob, stored, (int)size, (int)(block * size)) != SQLITE_OK)
       fail_sqlite(call, sqlite3_errcode(store->db), store->db);
-    else if (chunk_read_blocks(part, block, 1, stored, out) != STATUS_OK)
+    else if (!is_there || chunk_read_blocks(part, block, 1, stored, out) != STATUS_OK)
       fail_damaged(call, store, part);
     sqlite3_blob_close(blob);
   }

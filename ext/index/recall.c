@@ -57,13 +57,13 @@ static int64_t rowid_at(struct run *r, int64_t i) {
   const struct dir_chunk *of = &g->dir.chunks[place];
   struct chunk_part part = {&g->codes, of->number, 1};
   unsigned char *rest = sqlite3_malloc64(g->codes.rest_bytes);
-  int64_t rowid = 0;
+  int64_t found = 0;
   if (rest == NULL)
     fail_nomem(r->call);
   else if (store_block(r->call, &r->index->store, &part, (size_t)i / CODES_BLOCK, rest) == 0)
-    rowid = codes_rowid(rest, (size_t)i % CODES_BLOCK);
+    found = codes_rowid(rest, (size_t)i % CODES_BLOCK);
   sqlite3_free(rest);
-  return rowid;
+  return found;
 }
 
 /* ---- the pass over the content ---- */
@@ -180,13 +180,14 @@ static void run(struct call *call, struct index *index, const int64_t asked[2], 
   if (r.count == 0) return;
   r.rowids = memory_array(&sqlite_memory, (uint64_t)r.count, sizeof *r.rowids);
   r.seconds = memory_array(&sqlite_memory, (uint64_t)r.count, sizeof *r.seconds);
-  if (r.rowids == NULL || r.seconds == NULL)
-    fail_nomem(call);
-  else
+  if (r.rowids != NULL && r.seconds != NULL) {
     search_exactly(&r);
-  if (!call->failed) search_all(&r);
-  cursor->is_done = call->failed || r.wanted == 0;
-  if (!cursor->is_done) report(&r, cursor->values);
+    if (!call->failed) search_all(&r);
+    cursor->is_done = call->failed || r.wanted == 0;
+    if (!cursor->is_done) report(&r, cursor->values);
+  } else {
+    fail_nomem(call);
+  }
   join_clear(&r.join);
   sqlite3_free(r.rowids);
   sqlite3_free(r.seconds);

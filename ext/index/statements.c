@@ -20,8 +20,7 @@ static const char *const SQL[STATEMENTS] = {
     [REMOVE_DIR] = "DELETE FROM @dir@ WHERE generation = ?1",
     [REMOVE_GENERATION] = "DELETE FROM @config@ WHERE id = ?1",
     [DIR] = "SELECT chunk, first, count, stamp FROM @dir@ WHERE generation = ?1 ORDER BY first",
-    [PUT_DIR] = "INSERT INTO @dir@(chunk, generation, first, count, stamp) VALUES (?1, ?2, ?3, ?4, ?5)"
-                " ON CONFLICT (chunk) DO UPDATE SET first = ?3, count = ?4, stamp = ?5",
+    [PUT_DIR] = "REPLACE INTO @dir@(chunk, generation, first, count, stamp) VALUES (?1, ?2, ?3, ?4, ?5)",
     [DROP_DIR] = "DELETE FROM @dir@ WHERE chunk = ?1",
     [GET_SIGNS] = "SELECT data FROM @signs@ WHERE chunk = ?1",
     [GET_REST] = "SELECT data FROM @rest@ WHERE chunk = ?1",

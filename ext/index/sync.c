@@ -202,15 +202,16 @@ int sync_optimize(struct call *call, struct index *index) {
 /* ---- what is pending ---- */
 
 struct ordered {
-  const struct change *change;
+  int64_t rowid;
+  int generation;
   size_t order;
+  const struct code *code;
 };
 
 static int compare(const void *a, const void *b) {
   const struct ordered *x = a, *y = b;
-  if (x->change->generation != y->change->generation)
-    return x->change->generation < y->change->generation ? -1 : 1;
-  if (x->change->rowid != y->change->rowid) return x->change->rowid < y->change->rowid ? -1 : 1;
+  if (x->generation != y->generation) return x->generation < y->generation ? -1 : 1;
+  if (x->rowid != y->rowid) return x->rowid < y->rowid ? -1 : 1;
   return x->order < y->order ? -1 : x->order > y->order;
 }
 
@@ -219,16 +220,19 @@ static void last_of_each(struct ordered *all, size_t count, struct sync_row *lis
   size_t kept = 0;
   qsort(all, count, sizeof *all, compare);
   for (size_t i = 0; i < count; i++) {
-    const struct change *c = all[i].change, *next = i + 1 < count ? all[i + 1].change : NULL;
-    if (next != NULL && next->rowid == c->rowid && next->generation == c->generation) continue;
-    list[kept++] = (struct sync_row){c->rowid, pending_code(c)};
+    const struct ordered *c = &all[i];
+    if (i + 1 < count && all[i + 1].rowid == c->rowid && all[i + 1].generation == c->generation) continue;
+    list[kept++] = (struct sync_row){c->rowid, c->code};
     counts[c->generation]++;
   }
 }
 
 static int apply_pending(struct call *call, struct index *index, struct ordered *all, struct sync_row *list) {
   size_t count = pending_count(&index->pending), counts[2] = {0};
-  for (size_t i = 0; i < count; i++) all[i] = (struct ordered){pending_at(&index->pending, i), i};
+  for (size_t i = 0; i < count; i++) {
+    const struct change *c = pending_at(&index->pending, i);
+    all[i] = (struct ordered){c->rowid, c->generation, i, pending_code(c)};
+  }
   last_of_each(all, count, list, counts);
   for (int i = 0; i < 2 && !call->failed; i++) {
     struct sync_rows rows = {counts[i], list + (i ? counts[0] : 0)};
@@ -262,14 +266,16 @@ static int flush(struct call *call, struct index *index) {
   return call->failed;
 }
 
-/* From there on in the list, the last one first: it was opened first. */
-static int flush_each(struct call *call, const struct index *index, struct index *from) {
-  if (from == NULL || flush_each(call, index, from->next)) return call->failed;
-  return index_is_same(from, index) ? flush(call, from) : 0;
-}
-
+/* The last one of the list first: it was opened first. */
 int sync_flush(struct call *call, struct index *index) {
-  return flush_each(call, index, index->connection->indexes);
+  struct index *first = index->connection->indexes, *done = NULL;
+  while (done != first && !call->failed) {
+    struct index *last = first;
+    while (last->next != done) last = last->next;
+    if (index_is_same(last, index)) flush(call, last);
+    done = last;
+  }
+  return call->failed;
 }
 
 int sync_refresh(struct call *call, struct index *index) {
