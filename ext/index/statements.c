@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+/* A chunk that belongs to no generation, or a part of one that is not in the directory. */
+static const char ORPHANS[] =
+    "SELECT chunk FROM @dir@ WHERE ifnull(generation, 0) NOT IN (SELECT id FROM @config@ WHERE id > 0)"
+    " UNION ALL SELECT chunk FROM @signs@ WHERE chunk NOT IN (SELECT chunk FROM @dir@)"
+    " UNION ALL SELECT chunk FROM @rest@ WHERE chunk NOT IN (SELECT chunk FROM @dir@) LIMIT 1";
+
 /* Each names tables of the index by their suffixes, between @ and @. */
 static const char *const SQL[STATEMENTS] = {
     [HOLD] = "SELECT 1 FROM @config@",
@@ -27,9 +33,7 @@ static const char *const SQL[STATEMENTS] = {
     [PUT_SIGNS] = "INSERT INTO @signs@(chunk, data) VALUES (?1, ?2) ON CONFLICT (chunk) DO UPDATE SET data = ?2",
     [PUT_REST] = "INSERT INTO @rest@(chunk, data) VALUES (?1, ?2) ON CONFLICT (chunk) DO UPDATE SET data = ?2",
     [DROP_SIGNS] = "DELETE FROM @signs@ WHERE chunk = ?1",
-    [ORPHAN] = "SELECT chunk FROM @dir@ WHERE ifnull(generation, 0) NOT IN (SELECT id FROM @config@ WHERE id > 0)"
-               " UNION ALL SELECT chunk FROM @signs@ WHERE chunk NOT IN (SELECT chunk FROM @dir@)"
-               " UNION ALL SELECT chunk FROM @rest@ WHERE chunk NOT IN (SELECT chunk FROM @dir@) LIMIT 1",
+    [ORPHAN] = ORPHANS,
     [SWEEP_DIR] = "DELETE FROM @dir@ WHERE ifnull(generation, 0) NOT IN (SELECT id FROM @config@ WHERE id > 0)",
     [SWEEP_SIGNS] = "DELETE FROM @signs@ WHERE chunk NOT IN (SELECT chunk FROM @dir@)",
     [SWEEP_REST] = "DELETE FROM @rest@ WHERE chunk NOT IN (SELECT chunk FROM @dir@)",
