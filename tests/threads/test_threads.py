@@ -97,6 +97,10 @@ def test_the_cache_of_whiten_index(run):
     assert said == "16 threads: some found, 0 wrong, 0 children failed, few kept, 0 left\n"
 
 
+def test_searches_while_others_write(run):
+    assert run("searches", 8, 20, statements=False) == "8 threads, 360 searches: 0 wrong\n"
+
+
 @pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="ASan's quarantine grows by intent")
 def test_a_thousand_loads(run):
     """Without the cache of malloc, which would count what it keeps as allocated."""
