@@ -38,7 +38,7 @@ static int rank_of(const struct index *index) {
 }
 
 /* Of several that are one index, the newest comes first. */
-static struct index *find(const struct connection *connection, sqlite3 *db, const char *name) {
+static struct index *find(const struct connection *connection, const sqlite3 *db, const char *name) {
   struct index *found = NULL;
   for (struct index *i = connection->indexes; i != NULL; i = i->next)
     if (i->db == db && is_named(i, name) && (found == NULL || rank_of(i) > rank_of(found))) found = i;

@@ -259,22 +259,22 @@ static int write_pending(struct call *call, struct index *index) {
 /* What this one has. The user's last rowid stays what it is. */
 static int flush(struct call *call, struct index *index) {
   int64_t last = sqlite3_last_insert_rowid(index->db);
-  if (pending_count(&index->pending) == 0 || index_write(call, index)) return call->failed;
+  if (index_write(call, index)) return call->failed;
   write_pending(call, index);
   index_written(call, index);
   sqlite3_set_last_insert_rowid(index->db, last);
   return call->failed;
 }
 
-/* The last one of the list first: it was opened first. */
+/* The one that was opened first has the oldest changes, and is the last of the list, which may change meanwhile: SQLite
+** closes what it opened before the schema changed, in any statement. */
 int sync_flush(struct call *call, struct index *index) {
-  struct index *first = index->connection->indexes, *done = NULL;
-  while (done != first && !call->failed) {
-    struct index *last = first;
-    while (last->next != done) last = last->next;
-    if (index_is_same(last, index)) flush(call, last);
-    done = last;
-  }
+  struct index *oldest;
+  do {
+    oldest = NULL;
+    for (struct index *i = index->connection->indexes; i != NULL; i = i->next)
+      if (pending_count(&i->pending) > 0 && index_is_same(i, index)) oldest = i;
+  } while (oldest != NULL && flush(call, oldest) == 0);
   return call->failed;
 }
 
