@@ -240,7 +240,8 @@ static int scan_chunk(struct scan *scan, size_t i) {
   if (scan->signs[i] == NULL || check_bytes(scan, chunk, scan->signs[i], 0)) return scan->run->call->failed;
   for (size_t b = 0; b < blocks_of(chunk); b++) {
     if (scan->wanted[b] == 0) continue;
-    scan->run->counts->scanned += CODES_BLOCK;
+    size_t rows = (size_t)chunk->count - b * CODES_BLOCK;
+    scan->run->counts->scanned += rows < CODES_BLOCK ? rows : CODES_BLOCK;
     if (scan_block(scan, i, b)) break;
   }
   return scan->run->call->failed ? scan->run->call->failed : estimate_waiting(scan, from, &scan->best);
