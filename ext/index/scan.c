@@ -6,9 +6,10 @@
 ** bring the bound to where it will be in the end. The others wait until all is scanned; by then the bound has risen
 ** above most of them. The memory that the rest of a row is in is asked for before it is needed.
 **
-** The signs of a chunk come from the cache, or are read and left there. Of the rest, a query reads whole chunks into
-** the cache only up to WARMING bytes, and single blocks beyond, so that the first queries of a process do not wait for
-** what few rows need; nothing of it is kept if the codes do not fit the cache, all of them.
+** The signs of a chunk come from the cache, or are read. A query leaves what it has read in the cache only up to
+** WARMING bytes of signs, and of the rest - whole chunks of it, beyond that single blocks - so that the first queries of
+** a process wait neither for what few rows need nor for memory that the system must find first; and nothing if all of
+** the signs, or of the codes, do not fit the cache.
 */
 #include <string.h>
 
@@ -17,7 +18,7 @@
 #include "index/filter.h"
 #include "index/run.h"
 
-enum { WARMING = 8 << 20, FIRST_CAPACITY = 256, AHEAD = 8 };
+enum { WARMING = 4 << 20, FIRST_CAPACITY = 256, AHEAD = 8 };
 
 /* A list of less than one in so many rows of a chunk is looked up before these are scanned. */
 enum { FEW = 8 };
@@ -50,11 +51,12 @@ struct scan {
   struct waiting_row *waiting;
   unsigned char *spare; /* one block of a rest that is not in memory, */
   size_t spare_chunk, spare_block;
-  uint64_t warming;         /* bytes of rests that may still be read into the cache */
-  double margin_signs;      /* factor times the error of an estimate from the top bits */
-  float least_signs, least; /* what estimates must reach */
-  float best;               /* what would be among the best so far */
-  void *spare_memory;       /* owned, as are query, waiting, stamps, signs, rest and what these hold */
+  uint64_t warming, warming_signs; /* bytes of rests, and of signs, that may still be read into the cache */
+  double margin_signs;             /* factor times the error of an estimate from the top bits */
+  float least_signs, least;        /* what estimates must reach */
+  float best;                      /* what would be among the best so far */
+  void *spare_memory,
+      *spare_signs_memory; /* owned, as are query, waiting, stamps, signs, rest and what these hold */
 };
 
 /* After a better estimate: the k-th best one, or what is asked for, minus what it may err. */
@@ -106,20 +108,39 @@ static const struct cache_entry *load(struct scan *scan, const struct dir_chunk 
   return cache_add(chunk->stamp, rest, entry);
 }
 
+/* Memory for a spare part of so many bytes, kept in *memory: NULL after an error. */
+static unsigned char *spare_of(struct scan *scan, void **memory, size_t bytes) {
+  if (*memory == NULL) *memory = sqlite3_malloc64(bytes + 63);
+  if (*memory == NULL) return fail_nomem(scan->run->call), NULL;
+  return memory_align64(*memory);
+}
+
 /* One block of a rest that is not in memory. */
 static const unsigned char *read_block(struct scan *scan, size_t i, size_t block) {
   struct chunk_part part = {scan->codes, chunk_of(scan, i)->number, 1};
-  if (scan->spare_memory == NULL) {
-    scan->spare_memory = sqlite3_malloc64(scan->codes->rest_bytes + 63);
-    if (scan->spare_memory == NULL) return fail_nomem(scan->run->call), NULL;
-    scan->spare = memory_align64(scan->spare_memory);
-  } else if (scan->spare_chunk == i && scan->spare_block == block) {
-    return scan->spare;
-  }
+  if (scan->spare != NULL && scan->spare_chunk == i && scan->spare_block == block) return scan->spare;
+  scan->spare = spare_of(scan, &scan->spare_memory, scan->codes->rest_bytes);
+  if (scan->spare == NULL) return NULL;
   scan->spare_chunk = i;
   scan->spare_block = block;
   return store_block(scan->run->call, &scan->run->index->store, &part, block, scan->spare) == 0 ? scan->spare
                                                                                                 : NULL;
+}
+
+/* The signs of the i-th chunk; NULL after an error. */
+static const unsigned char *signs_of(struct scan *scan, size_t i) {
+  const struct dir_chunk *chunk = chunk_of(scan, i);
+  size_t blocks = blocks_of(chunk), bytes = scan->codes->signs_bytes * blocks;
+  if (scan->signs[i] == NULL && scan->warming_signs >= bytes) {
+    scan->warming_signs -= bytes;
+    scan->signs[i] = load(scan, chunk, 0);
+    if (scan->signs[i] == NULL) return NULL;
+  }
+  if (scan->signs[i] != NULL) return check_bytes(scan, chunk, scan->signs[i], 0) ? NULL : scan->signs[i]->data;
+  struct chunk_part part = {scan->codes, chunk->number, 0};
+  unsigned char *spare = spare_of(scan, &scan->spare_signs_memory, scan->codes->signs_bytes * CHUNK_BLOCKS);
+  if (spare == NULL || store_part(scan->run->call, &scan->run->index->store, &part, blocks, spare)) return NULL;
+  return spare;
 }
 
 /* Reads the rest of the i-th chunk into the cache, if it is to be warmed. */
@@ -167,8 +188,7 @@ static int wait(struct scan *scan, const struct waiting_row *row) {
 }
 
 /* Of the i-th chunk: what passes waits. */
-static int scan_block(struct scan *scan, size_t i, size_t b) {
-  const unsigned char *signs = scan->signs[i]->data + b * scan->codes->signs_bytes;
+static int scan_block(struct scan *scan, size_t i, size_t b, const unsigned char *signs) {
   int32_t sums[CODES_BLOCK];
   uint64_t passed = codes_scan(&scan->query, signs, scan->least_signs, sums) & scan->wanted[b];
   for (; passed != 0; passed &= passed - 1) {
@@ -236,28 +256,20 @@ static int scan_chunk(struct scan *scan, size_t i) {
   look_at(scan, i);
   if (rowids_are_none(&scan->asked) || check_bytes(scan, chunk, scan->rest[i], 1) || want(scan, i))
     return scan->run->call->failed;
-  if (scan->signs[i] == NULL) scan->signs[i] = load(scan, chunk, 0);
-  if (scan->signs[i] == NULL || check_bytes(scan, chunk, scan->signs[i], 0)) return scan->run->call->failed;
+  const unsigned char *signs = signs_of(scan, i);
+  if (signs == NULL) return scan->run->call->failed;
   for (size_t b = 0; b < blocks_of(chunk); b++) {
     if (scan->wanted[b] == 0) continue;
     size_t rows = (size_t)chunk->count - b * CODES_BLOCK;
     scan->run->counts->scanned += rows < CODES_BLOCK ? rows : CODES_BLOCK;
-    if (scan_block(scan, i, b)) break;
+    if (scan_block(scan, i, b, signs + b * scan->codes->signs_bytes)) break;
   }
   return scan->run->call->failed ? scan->run->call->failed : estimate_waiting(scan, from, &scan->best);
 }
 
-static void let_go(const struct cache_entry **entry) {
-  cache_release(*entry);
-  *entry = NULL;
-}
-
-/* Signs go at once if the cache is too small for them. */
 static int scan_chunks(struct scan *scan) {
-  for (size_t i = 0; i < scan->count; i++) {
+  for (size_t i = 0; i < scan->count; i++)
     if (scan_chunk(scan, i)) break;
-    if (cache_used() > cache_limit_now()) let_go(&scan->signs[i]);
-  }
   return scan->run->call->failed;
 }
 
@@ -275,8 +287,9 @@ static int begin(struct scan *scan) {
   for (size_t i = 0; i < scan->count; i++) scan->stamps[i] = chunk_of(scan, i)->stamp;
   cache_find(scan->count, scan->stamps, 0, scan->signs);
   cache_find(scan->count, scan->stamps, 1, scan->rest);
-  uint64_t row_bytes = (g->codes.signs_bytes + g->codes.rest_bytes) / CODES_BLOCK;
-  if ((uint64_t)dir_rows(&g->dir) * row_bytes <= cache_limit_now()) scan->warming = WARMING;
+  uint64_t blocks = (uint64_t)dir_rows(&g->dir) / CODES_BLOCK, limit = cache_limit_now();
+  if (blocks * g->codes.signs_bytes < limit) scan->warming_signs = WARMING;
+  if (blocks * (g->codes.signs_bytes + g->codes.rest_bytes) < limit) scan->warming = WARMING;
   if (codes_query_init(&scan->query, scan->codes, scan->run->direction) != STATUS_OK) fail_nomem(call);
   return call->failed;
 }
@@ -289,6 +302,7 @@ static void end(struct scan *scan) {
   sqlite3_free(scan->stamps);
   sqlite3_free(scan->waiting);
   sqlite3_free(scan->spare_memory);
+  sqlite3_free(scan->spare_signs_memory);
   codes_query_clear(&scan->query);
 }
 
