@@ -237,6 +237,7 @@ static int integrity(sqlite3_vtab *vtab, const char *schema, const char *name, i
   (void)schema;
   (void)name;
   index_forget(index);
+  index_close_content(index); /* a trigger may have been dropped since it was found by it */
   for (int i = 0; i < 2 && !is_quick; i++) generation_clear(&index->generations[i]);
   if (sync_refresh(&call, index) == 0 && !is_quick && index_find_content(&call, index) == 0)
     check_index(&call, index, index->has_triggers ? CHECK_ROWS : CHECK_CHUNKS);

@@ -281,7 +281,7 @@ static int begin(struct scan *scan) {
   scan->from = dir_place(&g->dir, scan->rowids->first);
   scan->count = dir_place(&g->dir, scan->rowids->last) - scan->from + 1;
   scan->stamps = memory_array(&sqlite_memory, scan->count, sizeof *scan->stamps + 2 * sizeof *scan->signs);
-  if (scan->stamps == NULL) return fail_nomem(call), call->failed;
+  if (scan->stamps == NULL) return fail_nomem(call), SQLITE_NOMEM;
   scan->signs = (const struct cache_entry **)(void *)(scan->stamps + scan->count);
   scan->rest = scan->signs + scan->count;
   for (size_t i = 0; i < scan->count; i++) scan->stamps[i] = chunk_of(scan, i)->stamp;
