@@ -241,3 +241,19 @@ def test_replaced_rows(docs, draw):
     with pytest.raises(sqlite3.OperationalError, match="rowid 12.* is coded, expected.*'sync' codes"):
         run(docs, "INSERT INTO search(search) VALUES ('integrity-check')")
     run(docs, "INSERT INTO search(search) VALUES ('sync')", "INSERT INTO search(search) VALUES ('integrity-check')")
+
+
+@pytest.mark.parametrize("how", ["FAIL, 'no'", "IGNORE"])
+def test_a_trigger_that_keeps_the_row_and_ends_the_rest(docs, draw, how):
+    """One that was made later runs first: the index's does not run, the check says so, and 'sync' codes the row."""
+    run(docs, f"CREATE TRIGGER no AFTER INSERT ON docs WHEN new.u = 'no' BEGIN SELECT RAISE({how}); END")
+    v = draw()
+    try:
+        docs.execute("INSERT INTO docs VALUES (1000, 1000, ?), (1001, 'no', ?)", (draw(), v))
+    except sqlite3.IntegrityError:
+        assert "FAIL" in how
+    assert one(docs, "SELECT count(*) FROM docs WHERE id >= 1000") == 2 and nearest(docs, v) != [1001]
+    with pytest.raises(sqlite3.OperationalError, match="rowid 1001.* not coded .*'sync' codes"):
+        run(docs, "INSERT INTO search(search) VALUES ('integrity-check')")
+    run(docs, "INSERT INTO search(search) VALUES ('sync')")
+    check(docs)
