@@ -257,3 +257,20 @@ def test_a_trigger_that_keeps_the_row_and_ends_the_rest(docs, draw, how):
         run(docs, "INSERT INTO search(search) VALUES ('integrity-check')")
     run(docs, "INSERT INTO search(search) VALUES ('sync')")
     check(docs)
+
+
+def test_more_changes_than_wait(docs, draw):
+    """Some 16,000 are written in the middle of the statement; it fails, or the transaction ends, behind that."""
+    rows = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) INSERT INTO docs SELECT i + 1000,"
+    rows += " CASE i WHEN {} THEN 1 ELSE i + 1000 END, (SELECT v FROM docs AS d WHERE d.id = 1 + n.i % 300) FROM n"
+    for begin in ([], ["BEGIN", REMOVE], ["SAVEPOINT a", REMOVE, "SAVEPOINT b"]):
+        run(docs, *begin)
+        with pytest.raises(sqlite3.IntegrityError):
+            run(docs, rows.format(20000, 18000))
+        run(docs, "INSERT INTO search(search) VALUES ('integrity-check')")
+        if begin:
+            run(docs, rows.format(17000, -1), "ROLLBACK" if begin[0] == "BEGIN" else "ROLLBACK TO a")
+            run(docs, "INSERT INTO search(search) VALUES ('integrity-check')")
+    run(docs, rows.format(17000, -1), "COMMIT", "INSERT INTO search(search) VALUES ('integrity-check')")
+    run(docs, "DELETE FROM docs WHERE id >= 1000")
+    check(docs)
