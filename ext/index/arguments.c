@@ -41,7 +41,7 @@ static void read_flag(struct call *call, const char *name, const char *value, in
 static const struct {
   const char *name;
   double factor;
-} RECALLS[] = {{"fast", 1.5}, {"default", 2.5}, {"safe", 3}, {"exact", 0}, {NULL, -1}};
+} RECALLS[] = {{"fast", 1.5}, {"default", 2.25}, {"safe", 3}, {"exact", 0}, {NULL, -1}};
 
 double arguments_error_factor(const char *recall) {
   int i = 0;

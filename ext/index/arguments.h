@@ -8,7 +8,7 @@
 **   k         components, an integer or a share of the variance
 **   triggers  1 (default): triggers on the content keep the index in step; 0: the user does
 **   build     1 (default): CREATE builds; 0: the command 'build' does
-**   recall    'fast', 'default', 'safe', 'exact': candidates within 1.5, 2.5, 3 standard errors; every row
+**   recall    'fast', 'default', 'safe', 'exact': candidates within 1.5, 2.25, 3 standard errors; every row
 */
 #ifndef WHITEN_INDEX_ARGUMENTS_H
 #define WHITEN_INDEX_ARGUMENTS_H
