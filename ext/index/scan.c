@@ -18,7 +18,7 @@
 #include "index/filter.h"
 #include "index/run.h"
 
-enum { WARMING = 4 << 20, FIRST_CAPACITY = 256, AHEAD = 8 };
+enum { WARMING = 2 << 20, FIRST_CAPACITY = 256, AHEAD = 8 };
 
 /* A list of less than one in so many rows of a chunk is looked up before these are scanned. */
 enum { FEW = 8 };
