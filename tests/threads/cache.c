@@ -96,6 +96,7 @@ int main(int argc, char **argv) {
   int threads = argc > 3 ? atoi(argv[3]) : 16, wrong = 0, failed = 0, found = 0;
   if (argc > 4) rounds = atoi(argv[4]);
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* its lock is released by no handler of fork() */
+  if (sqlite3_initialize() != SQLITE_OK) die("cache", "no SQLite"); /* nor is the one that its first use takes */
   struct worker *workers = calloc((size_t)threads, sizeof *workers);
   if (workers == NULL) die("cache", "out of memory");
   cache_join();
