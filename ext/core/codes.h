@@ -80,9 +80,9 @@ void codes_put(const struct codes *c, const struct code_block *block, size_t pla
 void codes_get(const struct codes *c, const struct code_block *block, size_t place, struct code *row);
 void codes_erase(const struct codes *c, const struct code_block *block, size_t place);
 static inline int64_t codes_rowid(const unsigned char *rest, size_t place) {
-  int64_t rowid;
-  memcpy(&rowid, rest + place * sizeof rowid, sizeof rowid);
-  return rowid;
+  int64_t number;
+  memcpy(&number, rest + place * sizeof number, sizeof number);
+  return number;
 }
 float codes_norm(const unsigned char *rest, size_t place);
 
