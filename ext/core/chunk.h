@@ -13,6 +13,11 @@
 
 enum { CHUNK_ROWS = 1024, CHUNK_BLOCKS = CHUNK_ROWS / CODES_BLOCK };
 
+/* Blocks that so many rows fill. */
+static inline size_t chunk_blocks(size_t rows) {
+  return (rows + CODES_BLOCK - 1) / CODES_BLOCK;
+}
+
 /* Zeroed = empty; owned: memory. Who loads one fills signs and rest, and sets count and stored_blocks. */
 struct chunk {
   const struct codes *codes;

@@ -275,3 +275,8 @@ int plan_read(struct call *call, const struct table_function *function, const ch
   }
   return call->failed;
 }
+
+int plan_is_same(const struct table_query *a, const struct table_query *b) {
+  return a->least == b->least && a->above == b->above && a->limit == b->limit &&
+         rowids_are_same(&a->rowids, &b->rowids);
+}

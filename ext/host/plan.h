@@ -34,5 +34,7 @@ double plan_integer(const struct table_plan *plan, int argument, double otherwis
 /* What is asked for besides the arguments, from xFilter's own arguments behind them. 0 on success. */
 int plan_read(struct call *call, const struct table_function *function, const char *text, sqlite3_value **argv,
               struct table_query *query);
+/* Whether two queries ask for the same rows, of which `picked` is a choice. */
+int plan_is_same(const struct table_query *a, const struct table_query *b);
 
 #endif

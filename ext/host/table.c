@@ -128,18 +128,13 @@ static void keep_arguments(struct call *call, struct table_cursor *cursor, sqlit
   }
 }
 
-static int is_same_query(const struct table_query *a, const struct table_query *b) {
-  return a->least == b->least && a->above == b->above && a->limit == b->limit &&
-         rowids_are_same(&a->rowids, &b->rowids);
-}
-
 /* Asks for the rows: those that are there, if nothing else is asked and no row has changed, or the function's. */
 static void ask(struct call *call, struct table_cursor *cursor, sqlite3_value **arguments,
                 struct table_query *query) {
   const struct table_function *function = function_of(&cursor->base);
   int changes = sqlite3_total_changes(table_db(cursor));
   int is_kept = cursor->is_filled && cursor->same == ALL_SAME && cursor->changes == changes &&
-                is_same_query(&cursor->query, query);
+                plan_is_same(&cursor->query, query);
   rowids_clear(&cursor->query.rowids);
   cursor->query = *query;
   cursor->is_filled = 0;

@@ -162,15 +162,10 @@ static int keep_arguments(struct call *call, struct cursor *cursor, int given, s
   return same;
 }
 
-static int is_same_query(const struct table_query *a, const struct table_query *b) {
-  return a->least == b->least && a->above == b->above && a->limit == b->limit &&
-         rowids_are_same(&a->rowids, &b->rowids);
-}
-
 /* The same question again, in the inner loop of a join, has the same answer until a row changes. */
 static void fill(struct call *call, struct cursor *cursor, const struct table_query *asked, int same) {
   int changes = sqlite3_total_changes(index_of(cursor)->db);
-  int is_kept = cursor->is_filled && same && cursor->changes == changes && is_same_query(&cursor->asked, asked);
+  int is_kept = cursor->is_filled && same && cursor->changes == changes && plan_is_same(&cursor->asked, asked);
   rowids_clear(&cursor->asked.rowids);
   cursor->asked = *asked;
   cursor->is_filled = 0;

@@ -107,7 +107,7 @@ static int64_t ask(struct call *call, struct index *index, char *sql) {
 static int64_t bytes_of(const struct generation *g) {
   int64_t bytes = 0;
   for (size_t i = 0; i < g->dir.count; i++) {
-    size_t blocks = ((size_t)g->dir.chunks[i].count + CODES_BLOCK - 1) / CODES_BLOCK;
+    size_t blocks = chunk_blocks((size_t)g->dir.chunks[i].count);
     bytes += (int64_t)(chunk_stored_bytes(&g->codes, 0, blocks) + chunk_stored_bytes(&g->codes, 1, blocks));
   }
   return bytes;

@@ -76,10 +76,6 @@ int store_dir(struct call *call, struct store *store, int64_t generation, struct
 
 /* ---- chunks ---- */
 
-static size_t blocks_of(size_t rows) {
-  return (rows + CODES_BLOCK - 1) / CODES_BLOCK;
-}
-
 static void fail_damaged(struct call *call, const struct store *store, const struct chunk_part *part) {
   fail(call, "chunk %lld of '%s' is damaged in %s_%s: 'rebuild' makes it anew", (long long)part->number,
        store->name, store->name, part->rest ? "rest" : "signs");
@@ -147,7 +143,7 @@ int store_block(struct call *call, struct store *store, const struct chunk_part 
 int store_chunk(struct call *call, struct store *store, const struct codes *codes, const struct dir_chunk *of,
                 struct chunk *chunk) {
   struct chunk_part signs = {codes, of->number, 0}, rest = {codes, of->number, 1};
-  size_t stored_signs = blocks_of((size_t)of->count), stored_rest = stored_signs;
+  size_t stored_signs = chunk_blocks((size_t)of->count), stored_rest = stored_signs;
   if (chunk_init(chunk, codes, of->number) != STATUS_OK) return fail_nomem(call), call->failed;
   if (read_part(call, store, &signs, chunk->signs, &stored_signs) == 0)
     read_part(call, store, &rest, chunk->rest, &stored_rest);
@@ -163,7 +159,7 @@ int store_chunk(struct call *call, struct store *store, const struct codes *code
 /* The dirty blocks of a part into the BLOB that is there. */
 static int write_blocks(struct call *call, struct store *store, const struct chunk *chunk,
                         const struct chunk_part *part) {
-  size_t size = chunk_stored_bytes(part->codes, part->rest, 1), blocks = blocks_of(chunk->count);
+  size_t size = chunk_stored_bytes(part->codes, part->rest, 1), blocks = chunk_blocks(chunk->count);
   unsigned char *stored = sqlite3_malloc64(size);
   sqlite3_blob *blob = stored != NULL ? open_blob(call, store, part, 1) : (fail_nomem(call), NULL);
   for (size_t b = 0; blob != NULL && b < blocks && !call->failed; b++) {
@@ -180,7 +176,7 @@ static int write_blocks(struct call *call, struct store *store, const struct chu
 /* All blocks of a part as a new BLOB. */
 static int write_part(struct call *call, struct store *store, const struct chunk *chunk,
                       const struct chunk_part *part) {
-  size_t size = chunk_stored_bytes(part->codes, part->rest, 1), blocks = blocks_of(chunk->count);
+  size_t size = chunk_stored_bytes(part->codes, part->rest, 1), blocks = chunk_blocks(chunk->count);
   sqlite3_stmt *s = statement_of(call, store, part->rest ? PUT_REST : PUT_SIGNS);
   unsigned char *stored = s != NULL ? sqlite3_malloc64(size * blocks) : NULL;
   if (stored == NULL) return fail_nomem(call), call->failed;
@@ -205,7 +201,7 @@ int store_save(struct call *call, struct store *store, int64_t generation, struc
   of->count = (int64_t)chunk->count;
   if (chunk->count == 0)
     return chunk->stored_blocks > 0 ? store_drop_chunk(call, store, of->number) : call->failed;
-  size_t blocks = blocks_of(chunk->count);
+  size_t blocks = chunk_blocks(chunk->count);
   int fits = blocks <= chunk->stored_blocks && blocks + 1 >= chunk->stored_blocks;
   for (int rest = 0; rest < 2 && !call->failed; rest++) {
     struct chunk_part part = {chunk->codes, of->number, rest};

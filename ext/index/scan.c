@@ -80,7 +80,7 @@ static const struct dir_chunk *chunk_of(const struct scan *scan, size_t i) {
 }
 
 static size_t blocks_of(const struct dir_chunk *chunk) {
-  return ((size_t)chunk->count + CODES_BLOCK - 1) / CODES_BLOCK;
+  return chunk_blocks((size_t)chunk->count);
 }
 
 /* A stamp that names another chunk's part, too, is no stamp. */

@@ -130,22 +130,28 @@ INSERT INTO wrong SELECT state ->> 'pending' FROM checked;
 """
 
 
+def made_and_seen(inputs, so, builder, path, scripts):
+    """What the first script leaves in a copy of the inputs under one variant, which the second sees under all."""
+    if not runs(so, builder):
+        pytest.skip(f"no {builder} here")
+    path.write_bytes(inputs.read_bytes())
+    made = child("-c", CHECKED, path, so, scripts[0], WHITEN_KERNEL=builder)
+    assert made.returncode == 0, made.stderr
+    rows = made.stdout.split()
+    for other in BUILDS:
+        for kernel in KERNELS:
+            if runs(other, kernel):
+                seen = child("-c", CHECKED, path, other, scripts[1], WHITEN_KERNEL=kernel)
+                assert seen.stdout.split() == rows, seen.stderr
+    return rows
+
+
 @pytest.mark.parametrize("builder", KERNELS)
 @pytest.mark.parametrize("so", BUILDS, ids=lambda so: so.parent.name)
 def test_a_table_whitened_elsewhere_is_finished(inputs, so, builder, tmp_path):
     """What whiten_batch wrote under one variant is, to the bit, what whiten_pending expects under the others."""
-    if not runs(so, builder):
-        pytest.skip(f"no {builder} here")
-    path = tmp_path / "whitened.db"
-    path.write_bytes(inputs.read_bytes())
-    made = child("-c", CHECKED, path, so, WHITENED, WHITEN_KERNEL=builder)
-    assert made.returncode == 0, made.stderr
-    assert made.stdout.split() == ["1000", "1000", "ok"]
-    for other in BUILDS:
-        for kernel in KERNELS:
-            if runs(other, kernel):
-                seen = child("-c", CHECKED, path, other, FINISHED, WHITEN_KERNEL=kernel)
-                assert seen.stdout.split() == ["1000", "1000", "ok"], seen.stderr
+    rows = made_and_seen(inputs, so, builder, tmp_path / "whitened.db", (WHITENED, FINISHED))
+    assert rows == ["1000", "1000", "ok"]
 
 
 SEARCH = """
@@ -167,34 +173,13 @@ INSERT INTO wrong SELECT count(*) FROM (SELECT * FROM sims EXCEPT SELECT * FROM 
 @pytest.mark.parametrize("so", BUILDS, ids=lambda so: so.parent.name)
 def test_a_search_index_made_elsewhere(inputs, so, builder, tmp_path):
     """Its codes are, to the bit, what 'integrity-check' expects under the other variants, and its answers theirs."""
-    if not runs(so, builder):
-        pytest.skip(f"no {builder} here")
-    path = tmp_path / "search.db"
-    path.write_bytes(inputs.read_bytes())
-    made = child("-c", CHECKED, path, so, SEARCH, WHITEN_KERNEL=builder)
-    assert made.returncode == 0, made.stderr
-    rows = made.stdout.split()
+    rows = made_and_seen(inputs, so, builder, tmp_path / "search.db", (SEARCH, SEARCHED))
     assert rows[2:] == ["ok"] and int(rows[0]) > 100 and int(rows[1]) >= 2
-    for other in BUILDS:
-        for kernel in KERNELS:
-            if runs(other, kernel):
-                seen = child("-c", CHECKED, path, other, SEARCHED, WHITEN_KERNEL=kernel)
-                assert seen.stdout.split() == rows, seen.stderr
 
 
 @pytest.mark.parametrize("builder", KERNELS)
 @pytest.mark.parametrize("so", BUILDS, ids=lambda so: so.parent.name)
 def test_an_index_made_elsewhere_is_sound(inputs, so, builder, tmp_path):
-    if not runs(so, builder):
-        pytest.skip(f"no {builder} here")
     query = sqlite3.connect(inputs).execute("SELECT quote(v) FROM tokens WHERE length(v) = 268").fetchone()[0]
-    path = tmp_path / "indexed.db"
-    path.write_bytes(inputs.read_bytes())
-    made = child("-c", CHECKED, path, so, INDEXED.format(query=query), WHITEN_KERNEL=builder)
-    assert made.returncode == 0, made.stderr
-    rows = made.stdout.split()
+    rows = made_and_seen(inputs, so, builder, tmp_path / "indexed.db", (INDEXED.format(query=query), ""))
     assert rows[2:] == ["ok"] and int(rows[0]) > 20 and int(rows[1]) > 400
-    for other in BUILDS:
-        for kernel in KERNELS:
-            if runs(other, kernel):
-                assert child("-c", CHECKED, path, other, "", WHITEN_KERNEL=kernel).stdout.split() == rows
