@@ -327,3 +327,16 @@ def test_kept_until_a_row_changes(asked):
     db.execute("ROLLBACK TO a")
     db.execute("RELEASE a")
     assert answer(asked, "SELECT rowid FROM t(:q, 1)") == [first]
+
+
+@pytest.mark.parametrize("relation", ["t(:q, 3)", "cosine_topk('d', 'v', :q, 3)"])
+@pytest.mark.parametrize("condition", ["s.rowid >= b.x * 500", "s.rowid < b.x * 500", "s.similarity >= b.x * 0.25"])
+def test_another_condition_is_asked_anew(asked, relation, condition):
+    """In the inner loop, where all else is as it was for the row before: what each row has when it is asked alone."""
+    bounds = "(SELECT value AS x FROM json_each('[1, 4, 2]'))"
+    inner = f"SELECT b.x, s.rowid FROM {bounds} AS b CROSS JOIN {relation} AS s ON {condition}"
+    found = answer(asked, inner)
+    alone = [(x, r) for x in (1, 4, 2)
+             for (r,) in answer(asked, f"SELECT s.rowid FROM {relation} AS s WHERE {condition.replace('b.x', str(x))}")]  # fmt: skip
+    assert sorted(found) == sorted(alone)
+    assert len({tuple(r for y, r in found if y == x) for x in (1, 4, 2)}) > 1
