@@ -6,7 +6,7 @@
 
 #include "core/blob.h"
 
-enum { VERSION = 1 };
+enum { NEWEST = 2 };
 enum {
   AT_K = 36,
   AT_M = 40,
@@ -16,6 +16,7 @@ enum {
   AT_METHOD = 64,
   AT_FLAGS = 68,
   AT_REMOVE = 72,
+  AT_SIDE = 76,
   AT_RIDGE = 80,
   AT_RHO = 88,
   AT_RIDGE_ADDED = 96,
@@ -24,15 +25,29 @@ enum {
 
 static const char MAGIC[8] = "whitenM";
 static const char *const METHOD_NAMES[MODEL_METHODS] = {"pca", "zca", "pca-cor", "zca-cor", "cholesky"};
+static const char *const SIDE_NAMES[MODEL_SIDES] = {"", "a", "b", "a->b", "b->a"};
 
 const char *model_method_name(uint32_t method) {
   return method < MODEL_METHODS ? METHOD_NAMES[method] : NULL;
 }
 
+const char *model_side_name(uint32_t side) {
+  return side < MODEL_SIDES ? SIDE_NAMES[side] : NULL;
+}
+
+uint32_t model_version(const struct model_header *h) {
+  return (h->flags & ~(uint32_t)MODEL_FLAGS_1) || h->side != MODEL_SIDE_NONE ? 2 : 1;
+}
+
+int model_has_eigenvalues(const struct model_header *h) {
+  return !(h->flags & MODEL_IMPORTED) && h->side == MODEL_SIDE_NONE;
+}
+
 uint64_t model_size(const struct model_header *h) {
   uint64_t d = h->d, k = h->k, matrix = d * h->m * 4, size = MODEL_HEADER + 8 * d + matrix;
-  if (!(h->flags & MODEL_IMPORTED)) size += 8 * d;
+  if (model_has_eigenvalues(h)) size += 8 * d;
   if (h->flags & MODEL_SCALES) size += 8 * (d + k);
+  if (h->flags & MODEL_OFFSET) size += 8 * (uint64_t)h->m;
   if (h->flags & MODEL_INVERSE) size += matrix;
   return size;
 }
@@ -41,7 +56,7 @@ void model_write(const struct model *model, void *out) {
   const struct model_header *h = &model->header;
   uint64_t d = h->d, matrix = d * h->m * 4, size = model_size(h);
   memset(out, 0, MODEL_HEADER);
-  blob_begin(out, MAGIC, VERSION, size, h->d);
+  blob_begin(out, MAGIC, model_version(h), size, h->d);
   blob_put32(out, AT_K, h->k);
   blob_put32(out, AT_M, h->m);
   blob_put32(out, AT_RANK, h->rank);
@@ -50,14 +65,16 @@ void model_write(const struct model *model, void *out) {
   blob_put32(out, AT_METHOD, h->method);
   blob_put32(out, AT_FLAGS, h->flags);
   blob_put32(out, AT_REMOVE, h->remove);
+  blob_put32(out, AT_SIDE, h->side);
   blob_put_f64(out, AT_RIDGE, h->ridge);
   blob_put_f64(out, AT_RHO, h->rho);
   blob_put_f64(out, AT_RIDGE_ADDED, h->ridge_added);
   blob_put_f64(out, AT_POWER, h->power);
   char *at = blob_append((char *)out + MODEL_HEADER, model->mean, 8 * d);
-  if (!(h->flags & MODEL_IMPORTED)) at = blob_append(at, model->eigenvalues, 8 * d);
+  if (model_has_eigenvalues(h)) at = blob_append(at, model->eigenvalues, 8 * d);
   if (h->flags & MODEL_SCALES)
     at = blob_append(blob_append(at, model->row_scale, 8 * d), model->column_scale, 8 * (uint64_t)h->k);
+  if (h->flags & MODEL_OFFSET) at = blob_append(at, model->offset, 8 * (uint64_t)h->m);
   at = blob_append(at, model->kernel, matrix);
   if (h->flags & MODEL_INVERSE) blob_append(at, model->inverse, matrix);
   blob_seal(out, size);
@@ -67,24 +84,53 @@ static int in_unit_interval(double x) {
   return x >= 0 && x <= 1;
 }
 
-static int header_is_sound(const struct model_header *h) {
-  int keeps_d = h->method == MODEL_ZCA || h->method == MODEL_ZCA_COR || h->method == MODEL_CHOLESKY;
-  if (h->d < 1 || h->d > DIM_MAX || h->m < 1 || h->m > DIM_MAX || h->k < 1 || h->k > DIM_MAX) return 0;
-  if (h->method >= MODEL_METHODS || (h->flags & ~(uint32_t)MODEL_FLAGS_KNOWN)) return 0;
-  if (h->k > h->d || h->rank > h->d || h->remove > h->d - h->k || h->m != (keeps_d ? h->d : h->k)) return 0;
-  uint32_t inverse = h->flags & (MODEL_SCALES | MODEL_INVERSE);
-  if (h->flags & MODEL_IMPORTED)
-    return h->method == MODEL_PCA && inverse != MODEL_SCALES && inverse <= MODEL_INVERSE;
-  if (inverse != (uint32_t)(keeps_d ? MODEL_INVERSE : MODEL_SCALES)) return 0;
+static int was_fitted_soundly(const struct model_header *h) {
   return h->n >= 0 && isfinite(h->weight) && h->weight >= 0 && in_unit_interval(h->power) &&
          in_unit_interval(h->rho) && isfinite(h->ridge) && h->ridge >= 0 && isfinite(h->ridge_added) &&
          h->ridge_added >= 0;
 }
 
+/* One that was aligned has an inverse, and an offset if it leads into the other's space. */
+static int is_aligned_soundly(const struct model_header *h) {
+  int leads_across = h->side == MODEL_SIDE_A_TO_B || h->side == MODEL_SIDE_B_TO_A;
+  uint32_t expected = MODEL_INVERSE | (leads_across ? (uint32_t)MODEL_OFFSET : 0);
+  return h->side < MODEL_SIDES && (h->flags & ~(uint32_t)MODEL_NORMALIZE) == expected && h->method == MODEL_PCA &&
+         h->remove == 0 && h->rho == 0 && h->k <= h->rank && h->rank <= h->d && h->k <= h->d &&
+         (leads_across ? h->rank <= h->m : h->m == h->k) && was_fitted_soundly(h);
+}
+
+static int header_is_sound(const struct model_header *h) {
+  int keeps_d = h->method == MODEL_ZCA || h->method == MODEL_ZCA_COR || h->method == MODEL_CHOLESKY;
+  if (h->d < 1 || h->d > DIM_MAX || h->m < 1 || h->m > DIM_MAX || h->k < 1 || h->k > DIM_MAX) return 0;
+  if (h->method >= MODEL_METHODS || (h->flags & ~(uint32_t)MODEL_FLAGS_KNOWN)) return 0;
+  if (h->side != MODEL_SIDE_NONE) return is_aligned_soundly(h);
+  if (h->flags & MODEL_OFFSET) return 0;
+  if (h->k > h->d || h->rank > h->d || h->remove > h->d - h->k || h->m != (keeps_d ? h->d : h->k)) return 0;
+  uint32_t inverse = h->flags & (MODEL_SCALES | MODEL_INVERSE);
+  if (h->flags & MODEL_IMPORTED)
+    return h->method == MODEL_PCA && inverse != MODEL_SCALES && inverse <= MODEL_INVERSE;
+  if (inverse != (uint32_t)(keeps_d ? MODEL_INVERSE : MODEL_SCALES)) return 0;
+  return was_fitted_soundly(h);
+}
+
+static void find_arrays(const void *blob, const struct model_header *h, struct model_arrays *arrays) {
+  const char *at = (const char *)blob + MODEL_HEADER;
+  uint64_t d = h->d, matrix = d * h->m * 4;
+  arrays->mean = blob_take(&at, 8 * d);
+  if (model_has_eigenvalues(h)) arrays->eigenvalues = blob_take(&at, 8 * d);
+  if (h->flags & MODEL_SCALES) {
+    arrays->row_scale = blob_take(&at, 8 * d);
+    arrays->column_scale = blob_take(&at, 8 * (uint64_t)h->k);
+  }
+  if (h->flags & MODEL_OFFSET) arrays->offset = blob_take(&at, 8 * (uint64_t)h->m);
+  arrays->kernel = blob_take(&at, matrix);
+  if (h->flags & MODEL_INVERSE) arrays->inverse = blob_take(&at, matrix);
+}
+
 enum status model_read(const void *blob, size_t bytes, struct model_header *h, struct model_arrays *arrays) {
   *h = (struct model_header){0};
   *arrays = (struct model_arrays){0};
-  enum status rc = blob_check(blob, bytes, MAGIC, VERSION, MODEL_HEADER);
+  enum status rc = blob_check(blob, bytes, MAGIC, NEWEST, MODEL_HEADER);
   if (rc) {
     h->size = MODEL_HEADER;
     return rc;
@@ -100,24 +146,16 @@ enum status model_read(const void *blob, size_t bytes, struct model_header *h, s
                              .method = blob_get32(blob, AT_METHOD),
                              .flags = blob_get32(blob, AT_FLAGS),
                              .remove = blob_get32(blob, AT_REMOVE),
+                             .side = blob_get32(blob, AT_SIDE),
                              .ridge = blob_get_f64(blob, AT_RIDGE),
                              .rho = blob_get_f64(blob, AT_RHO),
                              .ridge_added = blob_get_f64(blob, AT_RIDGE_ADDED),
                              .power = blob_get_f64(blob, AT_POWER)};
   if (h->size != bytes) return STATUS_TRUNCATED;
   if (!header_is_sound(h) || model_size(h) != bytes) return STATUS_HEADER;
-  if (!blob_is_zero(blob, AT_REMOVE + 4, AT_RIDGE) || !blob_is_zero(blob, AT_POWER + 8, MODEL_HEADER))
+  if (model_version(h) != blob_get32(blob, BLOB_VERSION) || !blob_is_zero(blob, AT_POWER + 8, MODEL_HEADER))
     return STATUS_HEADER;
-  const char *at = (const char *)blob + MODEL_HEADER;
-  uint64_t d = h->d, matrix = d * h->m * 4;
-  arrays->mean = blob_take(&at, 8 * d);
-  if (!(h->flags & MODEL_IMPORTED)) arrays->eigenvalues = blob_take(&at, 8 * d);
-  if (h->flags & MODEL_SCALES) {
-    arrays->row_scale = blob_take(&at, 8 * d);
-    arrays->column_scale = blob_take(&at, 8 * (uint64_t)h->k);
-  }
-  arrays->kernel = blob_take(&at, matrix);
-  if (h->flags & MODEL_INVERSE) arrays->inverse = blob_take(&at, matrix);
+  find_arrays(blob, h, arrays);
   return STATUS_OK;
 }
 
@@ -125,7 +163,8 @@ enum status model_check_finite(const struct model_header *h, const struct model_
   uint64_t d = h->d, matrix = d * h->m;
   int finite = blob_is_finite_f64(arrays->mean, d) && blob_is_finite_f64(arrays->eigenvalues, d) &&
                blob_is_finite_f64(arrays->row_scale, d) && blob_is_finite_f64(arrays->column_scale, h->k) &&
-               blob_is_finite_f32(arrays->kernel, matrix) && blob_is_finite_f32(arrays->inverse, matrix);
+               blob_is_finite_f64(arrays->offset, h->m) && blob_is_finite_f32(arrays->kernel, matrix) &&
+               blob_is_finite_f32(arrays->inverse, matrix);
   return finite ? STATUS_OK : STATUS_NOT_FINITE;
 }
 
@@ -140,6 +179,7 @@ enum status model_check_parts(const struct model *model) {
                                 .eigenvalues = model->eigenvalues,
                                 .row_scale = model->row_scale,
                                 .column_scale = model->column_scale,
+                                .offset = model->offset,
                                 .kernel = model->kernel,
                                 .inverse = model->inverse};
   return header_is_sound(&model->header) ? model_check_finite(&model->header, &arrays) : STATUS_HEADER;

@@ -22,6 +22,18 @@
 **       f64[d] row scale, f64[k] column scale: inverse_ji = kernel_ij * row_i * column_j; with MODEL_SCALES
 **       f32[d x m] kernel, row-major: y = (x - mean) @ kernel
 **       f32[m x d] inverse, row-major: x = mean + y @ inverse; with MODEL_INVERSE
+**
+** Version 2 is written where one of its fields is needed, and refused where none is: a model has one BLOB.
+**   40  u32    m: elements of the result; with an offset any number from k on
+**   44  u32    rank: with a side the components that both sides share
+**   48  i64    n: with a side, pairs
+**   76  u32    side: enum model_side
+**   80  f64    ridge, 96 ridge_added: with a side, of the space that is taken
+**  104  f64    power: with a side the exponent of the correlations
+**  128  f64[d] mean
+**              no eigenvalues with a side; then scales as above
+**       f64[m] offset: y = offset + (x - mean) @ kernel, and x = mean + (y - offset) @ inverse; with MODEL_OFFSET
+**              kernel and inverse as above
 */
 #ifndef WHITEN_CORE_MODEL_H
 #define WHITEN_CORE_MODEL_H
@@ -39,8 +51,13 @@ enum model_flag {
   MODEL_SCALES = 8,    /* the inverse follows from the kernel by scaling */
   MODEL_INVERSE = 16,  /* the inverse is stored */
   MODEL_SINGLE = 32,   /* the moments were summed with SCATTER_SINGLE */
-  MODEL_FLAGS_KNOWN = 63
+  MODEL_OFFSET = 128,  /* something is added to the result */
+  MODEL_FLAGS_1 = 63,  /* those of version 1, */
+  MODEL_FLAGS_KNOWN = MODEL_FLAGS_1 | MODEL_OFFSET
 };
+
+/* What a model of align.h takes: vectors of a or b; and where they go: into the space that both share, or the other's. */
+enum model_side { MODEL_SIDE_NONE, MODEL_SIDE_A, MODEL_SIDE_B, MODEL_SIDE_A_TO_B, MODEL_SIDE_B_TO_A, MODEL_SIDES };
 
 /* What a model is, without its arrays. */
 struct model_header {
@@ -48,21 +65,27 @@ struct model_header {
   uint32_t d, k, m, rank;
   int64_t n;
   double weight;
-  uint32_t method, flags, remove;
+  uint32_t method, flags, remove, side;
   double ridge, rho, ridge_added, power;
 };
 
 /* Pointers into a model BLOB: unaligned, NULL where absent. */
 struct model_arrays {
-  const void *mean, *eigenvalues, *row_scale, *column_scale, *kernel, *inverse;
+  const void *mean, *eigenvalues, *row_scale, *column_scale, *offset, *kernel, *inverse;
 };
 
 /* Header plus arrays: what `model_write` takes; f64 arrays as double, kernel and inverse as float. */
 struct model {
   struct model_header header;
-  const double *mean, *eigenvalues, *row_scale, *column_scale;
+  const double *mean, *eigenvalues, *row_scale, *column_scale, *offset;
   const float *kernel, *inverse;
 };
+
+/* The version of the format that it takes: the oldest one that has its fields. */
+uint32_t model_version(const struct model_header *header);
+
+/* Whether it has eigenvalues: an imported or aligned one has not. */
+int model_has_eigenvalues(const struct model_header *header);
 
 /* Size of the BLOB for d, k, m and flags of the header. */
 uint64_t model_size(const struct model_header *header);
@@ -85,8 +108,9 @@ enum status model_check_finite(const struct model_header *header, const struct m
 /* All of it, the content hash included. Errors as for model_read, blob_check_hash and model_check_finite. */
 enum status model_check(const void *blob, size_t bytes, struct model_header *header, struct model_arrays *arrays);
 
-/* "pca", "zca" ... or NULL past the last one. */
+/* "pca", "zca" ... or NULL past the last one; "", "a", "b", "a->b", "b->a" or NULL. */
 const char *model_method_name(uint32_t method);
+const char *model_side_name(uint32_t side);
 
 /* Whether a BLOB begins like a model: to word the error. */
 int model_is_model(const void *blob, size_t bytes);

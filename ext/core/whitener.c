@@ -19,7 +19,7 @@ static double *copy_f64(double **at, const void *array, size_t count) {
 /* One block: the panels, aligned; then what is float64; then the inverse as stored. */
 static enum status copy_arrays(struct whitener *w, const struct model_arrays *arrays) {
   size_t d = w->header.d, k = w->header.k, m = w->header.m, panels = simd_panel_elements(d, m);
-  size_t bytes = 63 + panels * sizeof(float) + (3 * d + k) * sizeof(double);
+  size_t bytes = 63 + panels * sizeof(float) + (3 * d + k + m) * sizeof(double);
   if (arrays->inverse != NULL) bytes += d * m * sizeof(float);
   w->block = w->mem->alloc(bytes);
   if (w->block == NULL) return STATUS_NOMEM;
@@ -30,6 +30,7 @@ static enum status copy_arrays(struct whitener *w, const struct model_arrays *ar
   w->eigenvalues = copy_f64(&at, arrays->eigenvalues, d);
   w->row_scale = copy_f64(&at, arrays->row_scale, d);
   w->column_scale = copy_f64(&at, arrays->column_scale, k);
+  w->offset = copy_f64(&at, arrays->offset, m);
   if (arrays->inverse != NULL) {
     w->stored_inverse = (float *)(void *)at;
     memcpy(w->stored_inverse, arrays->inverse, d * m * sizeof(float));
@@ -52,6 +53,7 @@ int whitener_is_of(const struct whitener *w, const void *blob, size_t bytes) {
   size_t doubles = sizeof(double) * d;
   if (w->eigenvalues != NULL) doubles += sizeof(double) * d;
   if (w->row_scale != NULL) doubles += sizeof(double) * (d + w->header.k);
+  if (w->offset != NULL) doubles += sizeof(double) * m;
   if (bytes != w->header.size || memcmp(blob, w->stored_header, MODEL_HEADER) != 0) return 0;
   const char *at = (const char *)blob + MODEL_HEADER, *kernel = at + doubles, *inverse = kernel + matrix;
   return memcmp(at, w->mean, doubles) == 0 && simd_is_packed(d, m, kernel, w->kernel) &&
@@ -65,10 +67,15 @@ void whitener_clear(struct whitener *w) {
   *w = (struct whitener){0};
 }
 
+static void add_offset(const struct whitener *w, float *y) {
+  for (size_t j = 0; w->offset != NULL && j < w->header.m; j++) y[j] = (float)(y[j] + w->offset[j]);
+}
+
 enum status whitener_apply(const struct whitener *w, const void *x, float *shifted, float *y, size_t *index) {
   size_t d = w->header.d, m = w->header.m;
   whitener_shift(w, x, shifted);
   simd->transform(d, m, shifted, w->kernel, y);
+  add_offset(w, y);
   *index = vector_find_not_finite(m, y);
   if (*index < m) return STATUS_OVERFLOW;
   if (w->header.flags & MODEL_NORMALIZE) {
@@ -86,6 +93,7 @@ void whitener_shift(const struct whitener *w, const void *x, float *shifted) {
 void whitener_apply_rows(const struct whitener *w, size_t rows, const float *shifted, float *y) {
   size_t d = w->header.d, m = w->header.m;
   simd->transform_block(rows, d, m, shifted, w->kernel, y, m);
+  for (size_t r = 0; r < rows; r++) add_offset(w, y + r * m);
   for (size_t r = 0; (w->header.flags & MODEL_NORMALIZE) && r < rows; r++) {
     double norm = vector_norm(m, y + r * m);
     if (norm > 0 && isfinite(norm)) vector_divide(m, y + r * m, norm, y + r * m);
@@ -120,7 +128,10 @@ enum status whitener_prepare_inverse(struct whitener *w) {
 
 enum status whitener_invert(const struct whitener *w, const void *y, float *aligned, float *x, size_t *index) {
   size_t d = w->header.d, m = w->header.m;
-  memcpy(aligned, y, m * sizeof *aligned);
+  if (w->offset != NULL)
+    simd->shift(m, y, w->offset, aligned);
+  else
+    memcpy(aligned, y, m * sizeof *aligned);
   simd->transform(m, d, aligned, w->inverse, x);
   for (size_t i = 0; i < d; i++) x[i] = (float)(x[i] + w->mean[i]);
   *index = vector_find_not_finite(d, x);
@@ -135,6 +146,10 @@ void whitener_copy_kernel(const struct whitener *w, float *out) {
 
 void whitener_copy_bias(const struct whitener *w, float *out) {
   for (size_t i = 0; i < w->header.d; i++) out[i] = (float)-w->mean[i];
+}
+
+void whitener_copy_offset(const struct whitener *w, float *out) {
+  for (size_t j = 0; j < w->header.m; j++) out[j] = w->offset != NULL ? (float)w->offset[j] : 0;
 }
 
 double whitener_explained(const struct whitener *w) {

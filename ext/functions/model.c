@@ -110,7 +110,7 @@ static void warn_of_few_rows(sqlite3_str *json, int *count, const struct whitene
 static void append_warnings(sqlite3_str *json, const struct whitener *w) {
   const struct model_header *h = &w->header;
   int count = 0;
-  if (!(h->flags & MODEL_IMPORTED)) {
+  if (model_has_eigenvalues(h)) {
     uint32_t last = h->remove + h->k;
     warn_of_few_rows(json, &count, w);
     if (last > h->rank)
@@ -132,11 +132,17 @@ static void append_number(sqlite3_str *json, const char *name, double value) {
     sqlite3_str_appendf(json, ",\"%s\":null", name);
 }
 
+static const char *method_of(const struct model_header *h) {
+  if (h->side != MODEL_SIDE_NONE) return "align";
+  return h->flags & MODEL_IMPORTED ? "import" : model_method_name(h->method);
+}
+
 static void append_info(sqlite3_str *json, const struct whitener *w) {
   const struct model_header *h = &w->header;
-  int imported = (h->flags & MODEL_IMPORTED) != 0;
-  sqlite3_str_appendf(json, "{\"version\":1,\"method\":\"%s\",\"n\":%lld,\"d\":%u,\"k\":%u,\"rank\":%u",
-                      imported ? "import" : model_method_name(h->method), (long long)h->n, h->d, h->k, h->rank);
+  int aligned = h->side != MODEL_SIDE_NONE;
+  sqlite3_str_appendf(json, "{\"version\":%u,\"method\":\"%s\"", model_version(h), method_of(h));
+  if (aligned) sqlite3_str_appendf(json, ",\"side\":\"%s\"", model_side_name(h->side));
+  sqlite3_str_appendf(json, ",\"n\":%lld,\"d\":%u,\"k\":%u,\"rank\":%u", (long long)h->n, h->d, h->k, h->rank);
   append_number(json, "explained", whitener_explained(w));
   if (h->flags & MODEL_OAS) {
     sqlite3_str_appendall(json, ",\"ridge\":\"oas\"");
@@ -144,7 +150,7 @@ static void append_info(sqlite3_str *json, const struct whitener *w) {
   } else {
     append_number(json, "ridge", h->ridge);
   }
-  append_number(json, "power", h->power);
+  append_number(json, aligned ? "exponent" : "power", h->power);
   sqlite3_str_appendf(json, ",\"remove\":%u,\"normalize\":%s", h->remove,
                       h->flags & MODEL_NORMALIZE ? "true" : "false");
   sqlite3_str_appendf(json, ",\"precision\":\"%s\"", h->flags & MODEL_SINGLE ? "single" : "double");
@@ -200,14 +206,15 @@ static void export(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct shared_model *model = model_argument(&call, argv[0]);
   if (model == NULL) return;
   const struct whitener *w = &model->whitener;
-  int bias = call_variant(&call) == BIAS;
-  size_t count = bias ? w->header.d : (size_t)w->header.d * w->header.m;
+  size_t d = w->header.d, m = w->header.m;
+  const struct {
+    size_t count;
+    void (*copy)(const struct whitener *w, float *out);
+  } parts[] = {[KERNEL] = {d * m, whitener_copy_kernel}, [BIAS] = {d, whitener_copy_bias}};
+  size_t count = parts[call_variant(&call)].count;
   float *out = result_buffer(&call, count);
   if (out != NULL) {
-    if (bias)
-      whitener_copy_bias(w, out);
-    else
-      whitener_copy_kernel(w, out);
+    parts[call_variant(&call)].copy(w, out);
     result_vector(&call, out, count);
   }
   model_release(model);

@@ -33,7 +33,8 @@ static void filter(struct call *call, struct table_cursor *base, sqlite3_value *
   if (cursor->model == NULL) return;
   const struct whitener *w = &cursor->model->whitener;
   if (w->eigenvalues == NULL) {
-    fail(call, "model is imported and has no eigenvalues, expected one from whiten_fit or whiten_solve");
+    fail(call, "model is %s and has no eigenvalues, expected one from whiten_fit or whiten_solve",
+         w->header.side == MODEL_SIDE_NONE ? "imported" : "aligned");
     return;
   }
   for (size_t i = 0; i < w->header.d; i++) cursor->total += w->eigenvalues[i];

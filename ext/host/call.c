@@ -185,7 +185,8 @@ void fail_blob(struct call *call, const char *argument, enum status status, cons
                                           : "whiten_fit, whiten_solve or whiten_import");
       break;
     case STATUS_VERSION:
-      fail(call, "%s has a format version that this build does not know, expected 1", argument);
+      fail(call, "%s has a format version that this build does not know, expected %s", argument,
+           strcmp(argument, "model") == 0 ? "1 or 2" : "1");
       break;
     case STATUS_BYTE_ORDER: fail(call, "%s is in big-endian byte order, expected little-endian", argument); break;
     case STATUS_TRUNCATED:

@@ -125,9 +125,12 @@ static int64_t pending_rows(struct call *call, struct index *index) {
 
 /* ---- drift ---- */
 
-/* Adds the whitened rows from the first of each of so many ranges. */
+/* Adds the whitened rows from the first of each of so many ranges, without what the model adds to them: it is the mean of
+** the rows that were fitted. */
 static int64_t add_sample(struct call *call, struct index *index, double *sum, double *square) {
   struct generation *g = &index->generations[0];
+  struct whitener centred = g->bare;
+  centred.offset = NULL;
   size_t d = g->bare.header.d, m = g->bare.header.m, place, count = 0;
   size_t step = g->dir.count > DRIFT_ROWS ? g->dir.count / DRIFT_ROWS : 1;
   int64_t each = (int64_t)(DRIFT_ROWS / (g->dir.count / step) + 1);
@@ -137,7 +140,7 @@ static int64_t add_sample(struct call *call, struct index *index, double *sum, d
     if (source_start(call, &index->content, &range)) break;
     for (int64_t i = 0; i < each && source_next(call, &index->content, &d, &v); i++) {
       if (v.data == NULL) continue;
-      if (whitener_apply(&g->bare, v.data, g->shifted, g->y, &place) == STATUS_OK) {
+      if (whitener_apply(&centred, v.data, g->shifted, g->y, &place) == STATUS_OK) {
         for (size_t j = 0; j < m; j++) sum[j] += g->y[j];
         *square += vector_square_f64(m, g->y);
         count++;

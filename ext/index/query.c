@@ -60,7 +60,7 @@ static int read_query(struct run *run, const struct vector *query) {
 
 /* ---- candidates ---- */
 
-/* How scores are computed: (pull . x - offset) / norm. */
+/* How scores are computed: (pull . x - offset) / norm. What the model adds may be more than what is left of it. */
 static void prepare_scores(struct run *run) {
   const struct whitener *w = run->whitener;
   size_t d = w->header.d;
@@ -68,6 +68,12 @@ static void prepare_scores(struct run *run) {
   run->offset = 0;
   for (size_t i = 0; i < d; i++) run->offset += run->pull[i] * w->mean[i];
   run->pull_norm = vector_norm(d, run->pull);
+  run->added_norm = 0;
+  for (size_t j = 0; w->offset != NULL && j < w->header.m; j++) {
+    run->offset -= run->direction[j] * w->offset[j];
+    run->added_norm += w->offset[j] * w->offset[j];
+  }
+  run->added_norm = sqrt(run->added_norm);
 }
 
 /* What a row's similarity is between; 0 if only comparing tells. */
@@ -75,7 +81,7 @@ static int score(const struct run *run, const void *x, double norm, double *low,
   size_t d = run->whitener->header.d;
   double dot = vector_dot(d, run->pull, x), length = vector_norm(d, x);
   double similarity = (dot - run->offset) / norm;
-  double error = ROUNDING + 8 * FLT_EPSILON * run->pull_norm * length / norm;
+  double error = ROUNDING * (1 + run->added_norm / norm) + 8 * FLT_EPSILON * run->pull_norm * length / norm;
   *low = similarity - error;
   *high = similarity + error;
   return norm >= 0x1p-100 && norm <= 0x1p100 && isfinite(*low) && isfinite(*high);

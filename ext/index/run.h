@@ -32,7 +32,8 @@ struct run {
   float *query, *direction; /* whitened as whiten_apply does it; of norm 1, padded: m elements each */
   double square;            /* of the query */
   float *pull;              /* d elements: what a row's score is computed with, */
-  double offset, pull_norm; /* pull . mean; |pull| */
+  double offset, pull_norm; /* pull . mean, less what the model adds, along direction; |pull| */
+  double added_norm;        /* of what the model adds */
   struct waiting waiting;
   void *memory; /* owned: query, direction, pull */
 };

@@ -151,7 +151,8 @@ static const struct forged FORGED[] = {
     {6, 1, 'S', STATUS_FOREIGN},
     {7, 1, 1, STATUS_FOREIGN},
     {8, 4, 0, STATUS_VERSION},
-    {8, 4, 2, STATUS_VERSION},
+    {8, 4, 3, STATUS_VERSION},
+    {8, 4, 2, STATUS_HEADER}, /* nothing in it needs version 2 */
     {12, 4, 0x04030201, STATUS_BYTE_ORDER},
     {12, 4, 0x02010403, STATUS_HEADER},
     {16, 8, 0, STATUS_TRUNCATED},
@@ -182,6 +183,8 @@ static const struct forged FORGED[] = {
     {64, 4, 1, STATUS_HEADER},
     {64, 4, UINT32_MAX, STATUS_HEADER},
     {68, 4, 8 + 64, STATUS_HEADER}, /* flags */
+    {68, 4, 8 + 128, STATUS_HEADER},
+    {68, 4, 8 + 256, STATUS_HEADER},
     {68, 4, 0, STATUS_HEADER},
     {68, 4, 8 + 16, STATUS_HEADER},
     {68, 4, 8 + 4, STATUS_HEADER},
@@ -189,7 +192,7 @@ static const struct forged FORGED[] = {
     {72, 4, 2, STATUS_HEADER}, /* remove + k > d */
     {72, 4, 3, STATUS_HEADER},
     {72, 4, UINT32_MAX, STATUS_HEADER},
-    {76, 4, 1, STATUS_HEADER}, /* reserved */
+    {76, 4, 1, STATUS_HEADER}, /* side */
     {112, 8, 1, STATUS_HEADER},
     {120, 8, (uint64_t)1 << 63, STATUS_HEADER},
     {80, 8, 0xbff0000000000000, STATUS_HEADER}, /* ridge */
