@@ -31,7 +31,9 @@ enum status {
   STATUS_TRUNCATED,   /* shorter or longer than its header says */
   STATUS_HASH,        /* the content does not match its hash */
   STATUS_HEADER,      /* a field of the header is out of range */
-  STATUS_DUPLICATE    /* two rows claim the same place */
+  STATUS_DUPLICATE,   /* two rows claim the same place */
+  STATUS_SAME_PAIRS,  /* the related pairs are pairs of equal vectors */
+  STATUS_FEW_PAIRS    /* related pairs differ in fewer directions than the rows */
 };
 
 /* The allocator. `resize` and `release` accept NULL; `alloc` and `resize` return NULL when there is no memory.

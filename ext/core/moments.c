@@ -10,7 +10,7 @@
 enum { VERSION = 1, HEADER = 56, AT_N = 40, AT_WEIGHT = 48 };
 
 static const int64_t MAX_ROWS = (int64_t)1 << 53; /* so that sums of counts cannot overflow */
-static const char MAGIC[8] = "whitenS";
+static const char MAGIC[8] = "whitenS", MAGIC_OF_PAIRS[8] = "whitenP";
 
 enum { FIRST_CAPACITY = 8, LEAST_DIM_FOR_THREADS = 128 };
 
@@ -146,6 +146,10 @@ int moments_are_in(const void *blob, size_t bytes) {
   return blob_has_magic(blob, bytes, MAGIC);
 }
 
+int moments_of_pairs_are_in(const void *blob, size_t bytes) {
+  return blob_has_magic(blob, bytes, MAGIC_OF_PAIRS);
+}
+
 uint64_t moments_size(size_t d) {
   return HEADER + 8 * (uint64_t)d + 8 * ((uint64_t)d * (d + 1) / 2);
 }
@@ -154,7 +158,8 @@ void moments_write(const struct moments *moments, void *out) {
   size_t d = moments->dim;
   uint64_t size = moments_size(d);
   memset(out, 0, HEADER);
-  blob_begin(out, MAGIC, VERSION, size, (uint32_t)d);
+  blob_begin(out, moments->dim_a > 0 ? MAGIC_OF_PAIRS : MAGIC, VERSION, size, (uint32_t)d);
+  blob_put32(out, BLOB_OWN, (uint32_t)moments->dim_a);
   blob_put64(out, AT_N, (uint64_t)moments->rows);
   blob_put_f64(out, AT_WEIGHT, moments->weight);
   char *at = blob_append((char *)out + HEADER, moments->mean, 8 * d);
@@ -162,31 +167,35 @@ void moments_write(const struct moments *moments, void *out) {
   blob_seal(out, size);
 }
 
-/* Variances are not negative, and what is reserved is zero. */
-static int is_sound(const void *blob, size_t d) {
+static int variances_are_sound(const void *blob, size_t d) {
   size_t at = HEADER + 8 * d;
   for (size_t i = 0; i < d; at += 8 * (d - i), i++)
     if (blob_get_f64(blob, at) < 0) return 0;
-  return blob_is_zero(blob, BLOB_D + 4, AT_N);
+  return 1;
+}
+
+static int header_is_sound(const struct moments_header *h, int is_of_pairs) {
+  if (h->d < 1 || h->d > DIM_MAX || h->n < 1 || h->n > MAX_ROWS || !(h->weight > 0) || isinf(h->weight)) return 0;
+  return is_of_pairs ? h->dim_a > 0 && h->dim_a < h->d : h->dim_a == 0;
 }
 
 enum status moments_read(const void *blob, size_t bytes, struct moments_header *h) {
   *h = (struct moments_header){.size = HEADER};
-  enum status rc = blob_check(blob, bytes, MAGIC, VERSION, HEADER);
+  int is_of_pairs = moments_of_pairs_are_in(blob, bytes);
+  enum status rc = blob_check(blob, bytes, is_of_pairs ? MAGIC_OF_PAIRS : MAGIC, VERSION, HEADER);
   if (rc) return rc;
   *h = (struct moments_header){.size = blob_get64(blob, BLOB_SIZE),
                                .d = blob_get32(blob, BLOB_D),
+                               .dim_a = blob_get32(blob, BLOB_OWN),
                                .n = (int64_t)blob_get64(blob, AT_N),
                                .weight = blob_get_f64(blob, AT_WEIGHT)};
   if (h->size != bytes) return STATUS_TRUNCATED;
-  if (h->d < 1 || h->d > DIM_MAX || h->n < 1 || h->n > MAX_ROWS || !(h->weight > 0) || isinf(h->weight))
-    return STATUS_HEADER;
-  if (moments_size(h->d) != bytes) return STATUS_HEADER;
+  if (!header_is_sound(h, is_of_pairs) || moments_size(h->d) != bytes) return STATUS_HEADER;
   rc = blob_check_hash(blob, bytes);
   if (rc) return rc;
   uint64_t numbers = (bytes - HEADER) / 8;
   if (!blob_is_finite_f64((const char *)blob + HEADER, numbers)) return STATUS_NOT_FINITE;
-  return is_sound(blob, h->d) ? STATUS_OK : STATUS_HEADER;
+  return variances_are_sound(blob, h->d) ? STATUS_OK : STATUS_HEADER;
 }
 
 void moments_unpack(const void *blob, const struct moments_header *h, double *mean, double *cross) {

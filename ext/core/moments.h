@@ -29,6 +29,7 @@
 struct moments {
   const struct memory *mem;
   size_t dim;
+  size_t dim_a;  /* of pairs, whose rows are [a; b]: the elements of a; 0: rows are of one vector */
   int64_t rows;  /* rows with weight > 0 */
   double weight; /* sum of the weights: the row count when all are 1 */
   double *mean;  /* dim elements */
@@ -65,9 +66,9 @@ enum status moments_merge(struct moments *m, int64_t rows, double weight, const 
 void moments_norms(const struct moments *m, double *trace, double *frobenius2);
 
 /*
-** Moments as a BLOB, which SQL calls stats. Offsets in bytes; the first 36 are as blob.h says, the magic is "whitenS".
-** Version 1:
-**   36  u32    zero
+** Moments as a BLOB, which SQL calls stats; those of pairs, pair stats. Offsets in bytes; the first 36 are as blob.h says,
+** the magic is "whitenS", or "whitenP" for pairs. Version 1 of both:
+**   36  u32    zero; of pairs the elements of a, 1 .. d - 1
 **   40  i64    n: rows, 1 .. 2^53
 **   48  f64    sum of the weights
 **   56  f64[d] mean
@@ -75,19 +76,20 @@ void moments_norms(const struct moments *m, double *trace, double *frobenius2);
 */
 struct moments_header {
   uint64_t size;
-  uint32_t d;
+  uint32_t d, dim_a; /* dim_a is 0 unless they are of pairs */
   int64_t n;
   double weight;
 };
 
-/* Whether a BLOB begins like moments: to word the error. */
+/* Whether a BLOB begins like moments, or like those of pairs. */
 int moments_are_in(const void *blob, size_t bytes);
+int moments_of_pairs_are_in(const void *blob, size_t bytes);
 
 /* The size for d dimensions; and the BLOB itself: the moments must be flushed. */
 uint64_t moments_size(size_t d);
 void moments_write(const struct moments *m, void *out);
 
-/* Validates the BLOB, hash and numbers included. STATUS_FOREIGN, STATUS_VERSION, STATUS_BYTE_ORDER, STATUS_TRUNCATED
+/* Validates the BLOB of either kind, hash and numbers included. STATUS_FOREIGN, STATUS_VERSION, STATUS_BYTE_ORDER, STATUS_TRUNCATED
 ** (header->size is what it should be), STATUS_HEADER, STATUS_HASH, STATUS_NOT_FINITE. */
 enum status moments_read(const void *blob, size_t bytes, struct moments_header *header);
 

@@ -82,32 +82,60 @@ static void final(sqlite3_context *context) {
   moments_clear(&stats->moments);
 }
 
-/* Joins a stats BLOB to moments, which are made if they are zeroed. 0 on success. */
-static int merge_blob(struct call *call, sqlite3_value *value, struct moments *moments) {
-  struct moments_header header = {0};
+/* What a BLOB may be. */
+enum { ROWS = 1, PAIRS = 2 };
+
+/* Validates the BLOB of an argument; 0 on success. */
+static int read_header(struct call *call, sqlite3_value *value, const char *argument, unsigned kinds,
+                       struct moments_header *header) {
+  *header = (struct moments_header){0};
   if (sqlite3_value_type(value) != SQLITE_BLOB) {
-    fail_type(call, "stats", sqlite3_value_type(value), "a stats BLOB from whiten_stats or whiten_merge");
+    fail_type(call, argument, sqlite3_value_type(value),
+              kinds & ROWS ? "a stats BLOB from whiten_stats or whiten_merge"
+                           : "a pair stats BLOB from whiten_pair_stats or whiten_merge");
     return call->failed;
   }
   const void *blob = sqlite3_value_blob(value);
-  size_t bytes = (size_t)sqlite3_value_bytes(value), d;
-  enum status rc = blob == NULL && bytes > 0 ? STATUS_NOMEM : moments_read(blob, bytes, &header);
-  if (rc) {
-    fail_blob(call, "stats", rc, blob, bytes, header.size);
-    return call->failed;
-  }
-  d = header.d;
-  if (moments->mem == NULL) rc = moments_init(moments, d, SCATTER_DOUBLE, 1, &sqlite_memory);
-  if (rc == STATUS_DIM) return fail_blob(call, "stats", STATUS_HEADER, blob, bytes, header.size), call->failed;
-  if (rc == STATUS_OK && moments->dim != d) {
+  size_t bytes = (size_t)sqlite3_value_bytes(value);
+  enum status rc = blob == NULL && bytes > 0 ? STATUS_NOMEM : moments_read(blob, bytes, header);
+  if (rc == STATUS_OK && header->d > MOMENTS_DIM_MAX) rc = STATUS_HEADER;
+  if (rc == STATUS_OK && !(kinds & (header->dim_a > 0 ? (unsigned)PAIRS : (unsigned)ROWS))) rc = STATUS_FOREIGN;
+  if (rc) fail_blob(call, argument, rc, blob, bytes, header->size);
+  return call->failed;
+}
+
+/* 0 if the moments are of what those in the rows before were of. */
+static int check_kind(struct call *call, const struct moments_header *header, const struct moments *moments) {
+  size_t d = header->d, dim_a = header->dim_a;
+  if ((moments->dim_a > 0) != (dim_a > 0))
+    fail(call, "stats is of %s, expected one of %s as in the rows before", dim_a > 0 ? "pairs" : "single vectors",
+         dim_a > 0 ? "single vectors" : "pairs");
+  else if (dim_a > 0 && (moments->dim != d || moments->dim_a != dim_a))
+    fail(call, "stats is of pairs of %lld and %lld dimensions, expected %lld and %lld as in the rows before",
+         (long long)dim_a, (long long)(d - dim_a), (long long)moments->dim_a,
+         (long long)(moments->dim - moments->dim_a));
+  else if (moments->dim != d)
     fail(call, "stats is of %lld dimensions, expected %lld as in the rows before", (long long)d,
          (long long)moments->dim);
-    return call->failed;
+  return call->failed;
+}
+
+/* Joins a BLOB to moments, which are made if they are zeroed. 0 on success. */
+static int join_blob(struct call *call, sqlite3_value *value, const char *argument, unsigned kinds,
+                     struct moments *moments) {
+  struct moments_header header;
+  enum status rc = STATUS_OK;
+  if (read_header(call, value, argument, kinds, &header)) return call->failed;
+  size_t d = header.d;
+  if (moments->mem == NULL) {
+    rc = moments_init(moments, d, SCATTER_DOUBLE, 1, &sqlite_memory);
+    moments->dim_a = header.dim_a;
   }
+  if (rc == STATUS_OK && check_kind(call, &header, moments)) return call->failed;
   double *mean = memory_array(&sqlite_memory, d * (d + 1), sizeof *mean);
   if (mean == NULL) rc = STATUS_NOMEM;
   if (rc == STATUS_OK) {
-    moments_unpack(blob, &header, mean, mean + d);
+    moments_unpack(sqlite3_value_blob(value), &header, mean, mean + d);
     rc = moments_merge(moments, header.n, header.weight, mean, mean + d);
   }
   sqlite3_free(mean);
@@ -115,11 +143,20 @@ static int merge_blob(struct call *call, sqlite3_value *value, struct moments *m
   return call->failed;
 }
 
+int stats_read(struct call *call, sqlite3_value *value, const char *argument, struct moments *moments) {
+  return join_blob(call, value, argument, ROWS, moments);
+}
+
+int pair_stats_read(struct call *call, sqlite3_value *value, const char *argument, struct moments *pairs) {
+  return join_blob(call, value, argument, PAIRS, pairs);
+}
+
 /* whiten_merge(stats) */
 static void merge_step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
   struct gathering *stats = group_of(&call, sizeof *stats);
-  if (stats != NULL && !any_null(argc, argv)) stats->group.failed = merge_blob(&call, argv[0], &stats->moments);
+  if (stats != NULL && !any_null(argc, argv))
+    stats->group.failed = join_blob(&call, argv[0], "stats", ROWS | PAIRS, &stats->moments);
 }
 
 /* whiten_solve(stats [, k [, options]]) */
@@ -128,7 +165,7 @@ static void whiten_solve(sqlite3_context *context, int argc, sqlite3_value **arg
   struct moments moments = {0};
   struct solve_options options;
   if (any_null(1, argv)) return;
-  if (merge_blob(&call, argv[0], &moments) == 0 &&
+  if (stats_read(&call, argv[0], "stats", &moments) == 0 &&
       options_read(&call, argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL, moments.dim, &options) == 0) {
     if (options.precision != SCATTER_DOUBLE)
       fail(&call, "options.precision is single, expected double: the moments are summed already");

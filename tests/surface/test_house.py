@@ -35,7 +35,7 @@ ROOMS = {
 SUBJECTS = {
     "ext/core": {
         "base", "workers", "quota", "linalg", "hash", "blob", "exact", "vector", "encoding", "json", "halves", "npy", "pool", "moments",
-        "scatter", "spectrum", "kernel", "solve", "model", "whitener", "align", "codes", "chunk", "topk", "join", "pairs", "products",
+        "scatter", "spectrum", "kernel", "within", "solve", "model", "whitener", "align", "codes", "chunk", "topk", "join", "pairs", "products",
         "space", "correlation", "tune", "simd",
     },
     "ext/core/simd": {"simd", "template", "matrix", "codes", "variants", "portable", "avx2", "avx512", "neon"},

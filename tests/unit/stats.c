@@ -113,6 +113,50 @@ TEST(stats_unaligned) {
   free(moved);
 }
 
+/* The same rows as pairs: another magic, and where a ends. */
+static unsigned char *write_pairs(size_t *bytes) {
+  struct moments m = sample_moments();
+  m.dim_a = 2;
+  *bytes = moments_size(3);
+  unsigned char *blob = malloc(*bytes);
+  memset(blob, 0xee, *bytes);
+  moments_write(&m, blob);
+  return blob;
+}
+
+TEST(stats_of_pairs) {
+  size_t bytes;
+  struct moments_header h;
+  unsigned char *rows = write_sample(&bytes), *pairs = write_pairs(&bytes);
+  assert_memory_equal(pairs, "whitenP\0\1\0\0\0\4\3\2\1", 16);
+  assert_int_equal(number_at(pairs, 32, 4), 3);
+  assert_int_equal(number_at(pairs, 36, 4), 2);
+  assert_memory_equal(pairs + 40, rows + 40, bytes - 40);
+  assert_true(moments_of_pairs_are_in(pairs, bytes) && !moments_are_in(pairs, bytes));
+  assert_true(moments_are_in(rows, bytes) && !moments_of_pairs_are_in(rows, bytes));
+  assert_int_equal(moments_read(pairs, bytes, &h), STATUS_OK);
+  assert_true(h.d == 3 && h.dim_a == 2 && h.n == 17 && h.weight == 20.5);
+  assert_int_equal(moments_read(rows, bytes, &h), STATUS_OK);
+  assert_int_equal(h.dim_a, 0);
+  check_flipped_bits(pairs, bytes, read_stats);
+  free(rows);
+  free(pairs);
+}
+
+TEST(stats_of_pairs_forged) {
+  static const struct forged CASES[] = {
+      {8, 4, 2, STATUS_VERSION},          {36, 4, 0, STATUS_HEADER}, {36, 4, 3, STATUS_HEADER},
+      {36, 4, UINT32_MAX, STATUS_HEADER}, {36, 4, 1, STATUS_OK},     {32, 4, 2, STATUS_HEADER},
+      {16, 8, 1, STATUS_TRUNCATED},       {40, 8, 0, STATUS_HEADER}, {80, 8, 0xbff0000000000000, STATUS_HEADER},
+  };
+  for (size_t i = 0; i < COUNT(CASES); i++) {
+    size_t bytes;
+    unsigned char *blob = write_pairs(&bytes);
+    check_forged(blob, bytes, &CASES[i], read_stats);
+    free(blob);
+  }
+}
+
 /* Refused or not, nothing may be read outside. */
 TEST(stats_random_bytes) {
   struct random r = {random_seed()};
@@ -128,4 +172,5 @@ TEST(stats_random_bytes) {
 UNIT_MAIN(cmocka_unit_test(stats_layout), cmocka_unit_test(stats_round_trip),
           cmocka_unit_test(stats_every_flipped_bit), cmocka_unit_test(stats_every_other_length),
           cmocka_unit_test(stats_forged_fields), cmocka_unit_test(stats_unaligned),
+          cmocka_unit_test(stats_of_pairs), cmocka_unit_test(stats_of_pairs_forged),
           cmocka_unit_test(stats_random_bytes))
