@@ -520,13 +520,33 @@ SELECT whiten_stats(NULL), whiten_stats('[1]', NULL);
 SELECT whiten_stats(value) FROM json_each('[[1,2],[1]]');
 --> error: whiten_stats: row 2 of the group: v has 1 element, expected 2 as in the rows before
 
+-- whiten_pair_stats(a, b [, weight]): the moments of pairs of vectors, which may be of different dimensions: of rows
+--   that are a, then b, as a BLOB of d_a + d_b dimensions (at most 16383), which whiten_merge joins with others of pairs, and
+--   which whiten_solve takes for "within"; weights as with whiten_stats. It holds the mean of each, E aa, E ab and E bb: what
+--   a map from one to the other, or the difference of the two, needs.
+SELECT length(whiten_pair_stats(column1, column2)),
+  substr(whiten_pair_stats(column1, column2, 2), 41) = substr(whiten_stats(column3, 2), 41)
+  FROM (VALUES ('[3,3]', '[1]', '[3,3,1]'), ('[3,1]', '[2]', '[3,1,2]'), ('[-1,3]', '[5]', '[-1,3,5]'));
+--> 128 | 1
+SELECT whiten_pair_stats(NULL, '[1]'), whiten_pair_stats('[1]', NULL), whiten_pair_stats('[1]', '[1]', NULL),
+  whiten_pair_stats('[1]', '[2]', 0);
+--> NULL | NULL | NULL | NULL
+SELECT whiten_pair_stats(value, '[1]') FROM json_each('[[1,2],[1]]');
+--> error: whiten_pair_stats: row 2 of the group: a has 1 element, expected 2 as in the rows before
+
 -- whiten_merge(stats): the moments of all rows that went into the stats, however they were split (Chan et al.
---   1979). That a column is float64 shows in its rows, not in stats: whiten_stats refuses it, whiten_merge and
+--   1979); of pairs, if all are of pairs. That a column is float64 shows in its rows, not in stats: whiten_stats refuses it, whiten_merge and
 --   whiten_solve cannot.
 SELECT whiten_info(whiten_solve(whiten_merge(s))) ->> 'n',
   embedding_as(whiten_kernel(whiten_solve(whiten_merge(s))), 'json') FROM (
   SELECT whiten_stats(value) AS s FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]') GROUP BY key % 2);
 --> 5 | '[0.5,0,0,1]'
+SELECT whiten_merge(s) = (SELECT whiten_pair_stats(value, value) FROM json_each('[[3],[1],[5]]')) FROM (
+  SELECT whiten_pair_stats(value, value) AS s FROM json_each('[[3],[1],[5]]') GROUP BY key);
+--> 1
+SELECT whiten_merge(s) FROM (
+  SELECT whiten_stats('[1,2]') AS s UNION ALL SELECT whiten_pair_stats('[1]', '[2]'));
+--> error: whiten_merge: row 2 of the group: stats is of pairs, expected one of single vectors as in the rows before
 SELECT whiten_merge(NULL);
 --> NULL
 SELECT whiten_merge(x'00');

@@ -1,7 +1,9 @@
-/* whiten_stats, whiten_merge: aggregates that gather moments and join them; whiten_solve: the model from them. */
+/* whiten_stats, whiten_pair_stats, whiten_merge: aggregates that gather moments and join them; whiten_solve: the model
+** from them. */
 #include "functions/moments.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "functions/options.h"
 #include "host/connection.h"
@@ -80,6 +82,89 @@ static void final(sqlite3_context *context) {
   if (stats == NULL) return;
   if (moments_are_gathered(&call, stats)) return_stats(&call, &stats->moments);
   moments_clear(&stats->moments);
+}
+
+/* Rows that are two vectors: their moments are those of the two, one behind the other. */
+struct pairing {
+  struct gathering rows; /* its group has looked at a, */
+  struct group b;        /* this one at b */
+  float *joined;         /* the row */
+};
+
+/* Zeroed moments are made by the first pair, whose dimensions the others must have. 0 on success. */
+static int check_pair(struct call *call, struct pairing *pairing, const struct vector *a, const struct vector *b) {
+  struct moments *moments = &pairing->rows.moments;
+  size_t dim = a->dim + b->dim;
+  if (moments->mem != NULL) {
+    size_t dim_a = moments->dim_a, dim_b = moments->dim - dim_a;
+    if (a->dim != dim_a) fail_dim(call, "a", a->dim, dim_a, " as in the rows before");
+    if (b->dim != dim_b) fail_dim(call, "b", b->dim, dim_b, " as in the rows before");
+    return call->failed;
+  }
+  enum status rc = moments_init(moments, dim, SCATTER_DOUBLE, call->connection->cores, &sqlite_memory);
+  if (rc == STATUS_DIM) {
+    fail(call, "a and b have %lld elements together, expected 2 to %d: SQLite allocates no larger covariance",
+         (long long)dim, MOMENTS_DIM_MAX);
+    return call->failed;
+  }
+  moments->dim_a = a->dim;
+  pairing->joined = memory_array(&sqlite_memory, dim, sizeof *pairing->joined);
+  if (rc || pairing->joined == NULL) fail_nomem(call);
+  return call->failed;
+}
+
+/* The error names the vector, and judges it by its own column. */
+static void fail_pair_not_finite(struct call *call, const struct pairing *pairing, const struct vector *a,
+                                 const struct vector *b) {
+  if (fail_not_finite(call, "a", a->dim, a->data)) return;
+  call->group = &pairing->b;
+  fail_not_finite(call, "b", b->dim, b->data);
+}
+
+static void add_pair(struct call *call, struct pairing *pairing, const struct vector *a, const struct vector *b,
+                     double weight) {
+  if (check_pair(call, pairing, a, b)) return;
+  memcpy(pairing->joined, a->data, a->dim * sizeof(float));
+  memcpy(pairing->joined + a->dim, b->data, b->dim * sizeof(float));
+  enum status rc = weight > 0 ? moments_add(&pairing->rows.moments, pairing->joined, weight) : STATUS_NOT_FINITE;
+  if (rc == STATUS_NOT_FINITE)
+    fail_pair_not_finite(call, pairing, a, b);
+  else if (rc)
+    fail_status(call, rc);
+  if (call->failed || !(weight > 0)) return;
+  if (a->parsed == NULL) group_look(call, &pairing->rows.group, "a", a->dim, a->data);
+  if (b->parsed == NULL) group_look(call, &pairing->b, "b", b->dim, b->data);
+}
+
+/* whiten_pair_stats(a, b [, weight]) */
+static void pair_step(sqlite3_context *context, int argc, sqlite3_value **argv) {
+  struct call call = call_of(context);
+  struct vector a, b;
+  double weight = 1;
+  struct pairing *pairing = group_of(&call, sizeof *pairing);
+  if (pairing == NULL || any_null(argc, argv)) return;
+  if ((argc < 3 || number_read(&call, argv[2], "weight", 0, &weight) == 0) &&
+      vector_read(&call, argv[0], "a", &a) == 0) {
+    if (vector_read(&call, argv[1], "b", &b) == 0) {
+      add_pair(&call, pairing, &a, &b, weight);
+      vector_free(&b);
+    }
+    vector_free(&a);
+  }
+  pairing->rows.group.failed = call.failed;
+}
+
+static void pair_final(sqlite3_context *context) {
+  struct call call = call_of(context);
+  struct pairing *pairing = group_ended(&call);
+  if (pairing == NULL) return;
+  struct moments *moments = &pairing->rows.moments;
+  int is_wanted = moments->rows > 0 && !pairing->rows.group.failed && !is_interrupted(context);
+  if (is_wanted && !group_looked(&call, &pairing->rows.group, "a", moments->dim_a) &&
+      !group_looked(&call, &pairing->b, "b", moments->dim - moments->dim_a))
+    return_stats(&call, moments);
+  moments_clear(moments);
+  sqlite3_free(pairing->joined);
 }
 
 /* What a BLOB may be. */
@@ -177,6 +262,12 @@ static void whiten_solve(sqlite3_context *context, int argc, sqlite3_value **arg
 
 const struct function moments_functions[] = {
     {.name = "whiten_stats", .min_args = 1, .max_args = 2, .flags = FUNCTION_PURE, .step = step, .final = final},
+    {.name = "whiten_pair_stats",
+     .min_args = 2,
+     .max_args = 3,
+     .flags = FUNCTION_PURE,
+     .step = pair_step,
+     .final = pair_final},
     {.name = "whiten_merge",
      .min_args = 1,
      .max_args = 1,

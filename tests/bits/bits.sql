@@ -144,5 +144,9 @@ SELECT d, whiten_stats(v), isotropy(v) FROM inputs GROUP BY d ORDER BY d;
 SELECT (SELECT whiten_stats(v) FROM documents), (SELECT isotropy(v) FROM documents),
   (SELECT whiten_stats(v, 1 + id % 5) FROM documents);
 
+-- scatter of pairs
+SELECT (SELECT whiten_pair_stats(a, b) FROM pairs WHERE kind = 'ordinary' AND embedding_dim(a) = 67),
+  (SELECT whiten_pair_stats(v, embedding_truncate(v, 7), 1 + id % 3) FROM documents);
+
 -- scatter of several threads
 SELECT whiten_stats(v), isotropy(v) FROM (SELECT l.v FROM json_each('[1,2,3,4,5,6,7,8,9]') CROSS JOIN long AS l);

@@ -55,6 +55,18 @@ def test_a_column_of_float64_is_refused(db, rng, kind, d, call):
     db.execute(f"SELECT {call} FROM t").fetchall()
 
 
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_pairs_are_judged_one_column_each(db, rng, name):
+    """The other column is float32, of another dimension."""
+    store(db, finite_halves(rng, 1000, 6, FLOAT64["normal"]))
+    call = "whiten_pair_stats(v, '[1,2]')" if name == "a" else "whiten_pair_stats('[1,2]', v)"
+    refused = REFUSED.replace(": v ", f": {name} ").replace("(v,", f"({name},").format("whiten_pair_stats", 6, 12)
+    with pytest.raises(sqlite3.OperationalError, match=refused):
+        db.execute(f"SELECT {call} FROM t").fetchall()
+    db.execute("UPDATE t SET v = embedding(v, 'f64')")
+    db.execute(f"SELECT {call} FROM t").fetchall()
+
+
 def test_rows_that_begin_with_zeros(db, rng):
     x = numpy.zeros((3000, 8))
     x[2000:] = finite_halves(rng, 1000, 8, FLOAT64["normal"])

@@ -35,3 +35,8 @@ SELECT whiten_stats(v, 1) = (SELECT whiten_stats(v, id < 6)
 .print == one row is stats, but not yet a model
 SELECT typeof(whiten_stats(v)), embedding_as(whiten_bias(whiten_solve(whiten_merge(s))), 'json') FROM (
   SELECT v, whiten_stats(v) AS s FROM t GROUP BY id);
+.print == pairs: the moments of a, then b, in shards as well
+CREATE TABLE pair(a, b);
+INSERT INTO pair VALUES ('[3,3]', '[1]'), ('[3,1]', '[2]'), ('[-1,3]', '[3]'), ('[-1,1]', '[6]');
+SELECT length(s), s = (SELECT whiten_merge(s) FROM (SELECT whiten_pair_stats(a, b) AS s FROM pair GROUP BY b > 2))
+  FROM (SELECT whiten_pair_stats(a, b) AS s FROM pair);

@@ -18,6 +18,7 @@ A_MODEL = r"a model BLOB or a whiten_model\(\) handle"
 ROWS = "json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2],[0,5]]')"
 LINE = "json_each('[[1,2,3],[2,3,4],[3,4,5],[7,8,9]]')"
 IMPORT = "whiten_import('[1,0,0,1,1,1]', '[0,0,0]')"
+PAIRED = "whiten_pair_stats('[1,2]', '[3]')"
 OF_TWO = "whiten_import('[1,0,0,1]', '[0,0]')"
 
 
@@ -307,6 +308,40 @@ CASES = [
      "row 2 of the group: v has 2 elements", "1"),
     ("whiten_stats-weight-sum", "SELECT whiten_stats(value, 1e308) FROM json_each('[[1],[3],[4]]')",
      "weight sums to Inf", "a finite sum"),
+    ("whiten_pair_stats-type", "SELECT whiten_pair_stats(1, '[1]')", "row 1 of the group: a is INTEGER", "BLOB"),
+    ("whiten_pair_stats-type-b", "SELECT whiten_pair_stats('[1]', 1.5)", "row 1 of the group: b is REAL", "BLOB"),
+    ("whiten_pair_stats-json", "SELECT whiten_pair_stats('[1]', '[')", "row 1 of the group: b is not a JSON array",
+     "a number"),
+    ("whiten_pair_stats-empty", "SELECT whiten_pair_stats(x'', '[1]')", "row 1 of the group: a is empty", "1 to 16384"),
+    ("whiten_pair_stats-bytes", "SELECT whiten_pair_stats('[1]', x'0000')", "b is a BLOB of 2 bytes", "multiple of 4"),
+    ("whiten_pair_stats-weight", "SELECT whiten_pair_stats('[1]', '[1]', -1)",
+     "row 1 of the group: weight is -1", "number >= 0"),
+    ("whiten_pair_stats-dims-a", "SELECT whiten_pair_stats(value, '[1]') FROM json_each('[[1],[1,2]]')",
+     "row 2 of the group: a has 2 elements", "1 as in the rows before"),
+    ("whiten_pair_stats-dims-b", "SELECT whiten_pair_stats('[1,2]', value) FROM json_each('[[1],[1,2]]')",
+     "row 2 of the group: b has 2 elements", "1 as in the rows before"),
+    ("whiten_pair_stats-swapped",
+     "SELECT whiten_pair_stats(column1, column2) FROM (VALUES ('[1]', '[1,2]'), ('[1,2]', '[1]'))",
+     "row 2 of the group: a has 2 elements", "1 as in the rows before"),
+    ("whiten_pair_stats-too-long", "SELECT whiten_pair_stats(zeroblob(4 * 16383), '[1]')",
+     "row 1 of the group: a and b have 16384 elements together", "2 to 16383: SQLite"),
+    ("whiten_pair_stats-weight-sum",
+     "SELECT whiten_pair_stats(value, value, 1e308) FROM json_each('[[1],[3],[4]]')", "weight sums to Inf",
+     "a finite sum"),
+    ("whiten_pair_stats-beyond", "SELECT whiten_pair_stats('[1]', '[1e20]', 1e300) FROM json_each('[1,2]')",
+     "the weighted sums are beyond float64", "smaller weights"),
+    ("whiten_merge-mixed", f"SELECT whiten_merge(s) FROM (SELECT {PAIRED} AS s UNION ALL SELECT whiten_stats('[1]'))",
+     "row 2 of the group: stats is of single vectors", "one of pairs as in the rows before"),
+    ("whiten_merge-mixed-too",
+     f"SELECT whiten_merge(s) FROM (SELECT whiten_stats('[1,2,3]') AS s UNION ALL SELECT {PAIRED})",
+     "row 2 of the group: stats is of pairs", "one of single vectors as in the rows before"),
+    ("whiten_merge-dim-a",
+     f"SELECT whiten_merge(s) FROM (SELECT {PAIRED} AS s UNION ALL SELECT whiten_pair_stats('[1]', '[1,2]'))",
+     "row 2 of the group: stats is of pairs of 1 and 2 dimensions", "2 and 1 as in the rows before"),
+    ("whiten_solve-pairs-as-stats", f"SELECT whiten_solve({PAIRED})", r"stats is .* \(it is a pair stats BLOB\)",
+     "whiten_stats"),
+    ("whiten_apply-pairs", f"SELECT whiten_apply({PAIRED}, '[1]')", r"model is .* \(it is a pair stats BLOB\)",
+     "whiten_fit"),
     ("whiten_merge-type", "SELECT whiten_merge(1)", "row 1 of the group: stats is INTEGER", "BLOB"),
     ("whiten_merge-text", "SELECT whiten_merge('[1]')", "row 1 of the group: stats is TEXT", "BLOB"),
     ("whiten_merge-foreign", "SELECT whiten_merge(zeroblob(100))",
@@ -700,6 +735,7 @@ def test_not_finite_anywhere(shared, position, value):
         ("pool_position_mean(?1, 2)", "v"), ("pool_cls(?1, 1)", "v"), ("pool_last(?1, 1)", "v"),
         ("pool_tokens(?1, 768, 'mean')", "states"), ("pool_tokens(?1, 768, 'cls')", "states"),
         ("pool_tokens(?1, 384, 'max', '[1,1]')", "states"), ("whiten_stats(?1)", "v"),
+        ("whiten_pair_stats(?1, ?2)", "a"), ("whiten_pair_stats(?2, ?1)", "b"), ("whiten_pair_stats(?2, ?1, 0)", "b"),
         ("whiten_fit(?1)", "v"), ("mean_cosine(?1)", "v"), ("isotropy(?1)", "v"),
         ("whiten_import(?1, ?2)", "kernel"), ("whiten_import(?2, ?1)", "bias"),
         ("whiten_apply(whiten_import(?2, ?2), ?1)", "v"),
@@ -749,10 +785,10 @@ def blobs():
     fill(connection, rng.standard_normal((60, 6)))
     row = connection.execute(
         'SELECT whiten_fit(v, 4), whiten_stats(v), whiten_fit(v, 4, \'{"method":"zca"}\'),'
-        " whiten_import('[1,2,3,4,5,6]', '[0,0,0]') FROM t"
+        " whiten_import('[1,2,3,4,5,6]', '[0,0,0]'), whiten_pair_stats(v, embedding_truncate(v, 2)) FROM t"
     ).fetchone()
     connection.close()
-    return dict(zip(("model", "stats", "zca", "imported"), row))
+    return dict(zip(("model", "stats", "zca", "imported", "pairs"), row))
 
 
 def flipped(blob, at, bit=0):
@@ -833,8 +869,9 @@ def test_truncated_and_extended_models(blobs, genuine_first):
 
 
 @pytest.mark.parametrize("function", ["whiten_merge", "whiten_solve"])
-def test_every_byte_of_stats_counts(blobs, function):
-    blob, connection = blobs["stats"], connect()
+@pytest.mark.parametrize("kind", ["stats", "pairs"])
+def test_every_byte_of_stats_counts(blobs, kind, function):
+    blob, connection = blobs[kind], connect()
     pattern = rf"^{function}: (row 1 of the group: )?stats (is|has) .*, expected "
     for at in range(len(blob)):
         refused(connection, f"SELECT {function}(?)", pattern, flipped(blob, at, at % 8))
@@ -943,6 +980,7 @@ def test_error_in_one_group_of_many(shared):
         "pool_max(value)",
         "whiten_fit(value)",
         "whiten_stats(value)",
+        "whiten_pair_stats(value, value)",
         "mean_cosine(value)",
         "isotropy(value)",
     ):

@@ -194,7 +194,8 @@ class Memory:
 @pytest.mark.parametrize(
     "call, limit",
     [("pool_mean(v)", 20_000), ("pool_max(v)", 20_000), ("mean_cosine(v)", 20_000),
-     ("whiten_stats(v)", 1_000_000), ("whiten_fit(v, 2)", 1_000_000), ("isotropy(v)", 1_000_000)],
+     ("whiten_stats(v)", 1_000_000),
+     ("whiten_pair_stats(v, v)", 1_000_000), ("whiten_fit(v, 2)", 1_000_000), ("isotropy(v)", 1_000_000)],
 )  # fmt: skip
 def test_bounded_memory(db, call, limit):
     """One group of many rows takes no more memory than one of few: a block of rows and d^2 numbers."""
@@ -446,7 +447,7 @@ def test_read_only_database(tmp_path, rng):
 ENDLESS = "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, ?1 AS v, i % 7 AS w FROM n)"
 CALLS = [
     *(f"SELECT {call} FROM {ENDLESS}" for call in [
-        "whiten_fit(v)", "whiten_stats(v, w)", "pool_mean(v)", "pool_position_mean(v, i)", "pool_max(v)",
+        "whiten_fit(v)", "whiten_stats(v, w)", "whiten_pair_stats(v, v, w)", "pool_mean(v)", "pool_position_mean(v, i)", "pool_max(v)",
         "pool_mean_sqrt_len(v)", "pool_cls(v, i)", "pool_last(v, i)", "mean_cosine(v)", "isotropy(v)", "spearman(i, w)",
         "pearson(i, w)", "max(cosine_sim(v, v))", "max(embedding_as(v, 'json'))", "max(embedding(embedding_as(v, 'f16'), 'f16'))",
     ]),
