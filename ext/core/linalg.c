@@ -236,6 +236,42 @@ void linalg_multiply_transposed(size_t n, size_t k, const double *a, const doubl
   unlock();
 }
 
+void linalg_multiply(const struct linalg_matrix *a, const struct linalg_matrix *b, double *c) {
+  lock();
+  cblas_dgemm(CblasColMajor, a->is_transposed ? CblasTrans : CblasNoTrans,
+              b->is_transposed ? CblasTrans : CblasNoTrans, (int)a->rows, (int)b->columns, (int)a->columns, 1.0,
+              a->at, (int)a->leading, b->at, (int)b->leading, 0.0, c, (int)a->rows);
+  unlock();
+}
+
+/* dgesdd with work_size elements of workspace; with -1, only how many are best is written to *work. */
+static lapack_int svd_call(const struct linalg_svd *s, double *work, lapack_int work_size, lapack_int *iwork) {
+  lapack_int rows = (lapack_int)s->rows, columns = (lapack_int)s->columns;
+  lock();
+  lapack_int info = LAPACKE_dgesdd_work(LAPACK_COL_MAJOR, 'S', rows, columns, s->a, rows, s->singular, s->u, rows,
+                                        s->vt, rows < columns ? rows : columns, work, work_size, iwork);
+  unlock();
+  return info;
+}
+
+enum status linalg_svd(const struct linalg_svd *svd, const struct memory *mem) {
+  size_t least = svd->rows < svd->columns ? svd->rows : svd->columns;
+  double best = 0, *work = NULL;
+  lapack_int *iwork = memory_array(mem, 8 * (uint64_t)least, sizeof *iwork);
+  enum status rc = STATUS_NOMEM;
+  if (iwork == NULL) goto end;
+  rc = STATUS_SOLVER;
+  if (svd_call(svd, &best, -1, iwork) != 0 || !(best >= 1 && best <= INT32_MAX)) goto end;
+  rc = STATUS_NOMEM;
+  work = memory_array(mem, (uint64_t)best, sizeof *work);
+  if (work == NULL) goto end;
+  rc = svd_call(svd, work, (lapack_int)best, iwork) == 0 ? STATUS_OK : STATUS_SOLVER;
+end:
+  mem->release(work);
+  mem->release(iwork);
+  return rc;
+}
+
 /* After dpotrf: L_jj^2 is the squared distance of column j from the span of those before it. At float32's resolution,
 ** in which kernels are kept, that is nothing if it is no more than rounding leaves of the column's own square. */
 static int columns_are_dependent(size_t k, const double *factor, const double *squares) {

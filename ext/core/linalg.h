@@ -47,6 +47,28 @@ enum status linalg_invert_lower(size_t d, double *a);
 /* c (n x n) = a (n x k) * b^T, b of shape n x k; all column-major. */
 void linalg_multiply_transposed(size_t n, size_t k, const double *a, const double *b, double *c);
 
+/* A matrix of column-major elements, `leading` of them from column to column: rows x columns as it is multiplied, so
+** columns x rows in memory if it is transposed. */
+struct linalg_matrix {
+  const double *at;
+  size_t rows, columns, leading;
+  int is_transposed;
+};
+
+/* c (a.rows x b.columns, dense) = a * b; a.columns is b.rows. */
+void linalg_multiply(const struct linalg_matrix *a, const struct linalg_matrix *b, double *c);
+
+/*
+** Singular values of `a` (rows x columns, dense, column-major; overwritten), descending: r = min(rows, columns) of them.
+** u (rows x r) and vt (r x columns) receive the vectors. dgesdd; of finite numbers only. Workspace: some 4 r^2 float64.
+** STATUS_SOLVER, STATUS_NOMEM.
+*/
+struct linalg_svd {
+  size_t rows, columns;
+  double *a, *singular, *u, *vt;
+};
+enum status linalg_svd(const struct linalg_svd *svd, const struct memory *mem);
+
 /*
 ** The pseudo-inverse (K^T K)^-1 K^T of a d x k matrix of full column rank, by Cholesky: `kernel` is row-major d x k;
 ** `inverse` receives k x d, row-major. STATUS_SOLVER when the columns are dependent; STATUS_NOMEM.
