@@ -1,9 +1,10 @@
-/* See options.h. The JSON is taken apart by SQLite itself. */
+/* See options.h. */
 #include "functions/options.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "host/member.h"
 #include "host/value.h"
 
 static int read_k(struct call *call, sqlite3_value *value, size_t d, struct solve_options *o) {
@@ -26,154 +27,70 @@ static int read_k(struct call *call, sqlite3_value *value, size_t d, struct solv
   return call->failed;
 }
 
-/* One member of the object: what json_each says of it. 2.0 is an integer, as everywhere. */
-struct member {
-  const char *key, *type, *text;
-  double number;
-  int64_t integer;
-  int is_integer, is_number;
+/* What the readers of members are given. */
+struct reading {
+  int64_t d;
+  struct solve_options *options;
 };
 
-static void fail_member(struct call *call, const struct member *m, const char *expected) {
-  int is_boolean = strcmp(m->type, "true") == 0 || strcmp(m->type, "false") == 0;
-  const char *quote = strcmp(m->type, "text") == 0 ? "\"" : "";
-  fail(call, "options.%s is %s%s%s, expected %s", m->key, quote, m->text && !is_boolean ? m->text : m->type, quote,
-       expected);
+static struct solve_options *options_of(void *out) {
+  return ((struct reading *)out)->options;
 }
 
-static int is_text(const struct member *m, const char *text) {
-  return strcmp(m->type, "text") == 0 && strcmp(m->text, text) == 0;
-}
-
-static void read_method(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
-  (void)d;
+static void read_method(struct call *call, const struct member *m, void *out) {
+  struct solve_options *o = options_of(out);
   for (uint32_t i = 0; model_method_name(i) != NULL; i++) {
-    if (!is_text(m, model_method_name(i))) continue;
+    if (!member_is_text(m, model_method_name(i))) continue;
     o->method = (enum model_method)i;
     return;
   }
   fail_member(call, m, "\"pca\", \"zca\", \"pca-cor\", \"zca-cor\" or \"cholesky\"");
 }
 
-static void read_ridge(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
-  (void)d;
-  o->oas = is_text(m, "oas");
+static void read_ridge(struct call *call, const struct member *m, void *out) {
+  struct solve_options *o = options_of(out);
+  o->oas = member_is_text(m, "oas");
   if (o->oas) return;
   o->ridge = m->number;
   if (!m->is_number || !(o->ridge >= 0) || isinf(o->ridge)) fail_member(call, m, "a number >= 0 or \"oas\"");
 }
 
-static void read_power(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
-  (void)d;
+static void read_power(struct call *call, const struct member *m, void *out) {
+  struct solve_options *o = options_of(out);
   o->power = m->number;
   if (!m->is_number || !(o->power >= 0 && o->power <= 1)) fail_member(call, m, "a number from 0 to 1");
 }
 
-static void read_remove(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
+static void read_remove(struct call *call, const struct member *m, void *out) {
+  struct solve_options *o = options_of(out);
+  int64_t d = ((struct reading *)out)->d;
   o->remove = m->integer;
-  if (!m->is_integer || o->remove < 0 || o->remove >= (int64_t)d)
+  if (!m->is_integer || o->remove < 0 || o->remove >= d)
     fail_member(call, m, "an integer from 0 to the dimensions less one");
 }
 
-static void read_normalize(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
-  (void)d;
-  o->normalize = strcmp(m->type, "true") == 0;
-  if (!o->normalize && strcmp(m->type, "false") != 0) fail_member(call, m, "true or false");
+static void read_normalize(struct call *call, const struct member *m, void *out) {
+  struct solve_options *o = options_of(out);
+  o->normalize = member_boolean(call, m);
 }
 
-static void read_precision(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
-  (void)d;
-  o->precision = is_text(m, "single") ? SCATTER_SINGLE : SCATTER_DOUBLE;
-  if (!is_text(m, "single") && !is_text(m, "double")) fail_member(call, m, "\"double\" or \"single\"");
+static void read_precision(struct call *call, const struct member *m, void *out) {
+  struct solve_options *o = options_of(out);
+  o->precision = member_is_text(m, "single") ? SCATTER_SINGLE : SCATTER_DOUBLE;
+  if (!member_is_text(m, "single") && !member_is_text(m, "double"))
+    fail_member(call, m, "\"double\" or \"single\"");
 }
 
-static const struct {
-  const char *key;
-  void (*read)(struct call *call, const struct member *m, size_t d, struct solve_options *o);
-} OPTIONS[] = {{"method", read_method}, {"ridge", read_ridge},         {"power", read_power},
-               {"remove", read_remove}, {"normalize", read_normalize}, {"precision", read_precision}};
-
-/* The option's bit, to see one that comes twice; 0 when it is none. */
-static unsigned read_member(struct call *call, const struct member *m, size_t d, struct solve_options *o) {
-  for (unsigned i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
-    if (strcmp(m->key, OPTIONS[i].key) != 0) continue;
-    OPTIONS[i].read(call, m, d, o);
-    return 1u << i;
-  }
-  fail(call, "options has the key '%s', expected method, ridge, power, remove, normalize or precision", m->key);
-  return 0;
-}
-
-/* A column as text: NULL where it is NULL, or after an error. The type is asked first: when memory runs out, reading the
-** text leaves a NULL behind. */
-static const char *text_of(struct call *call, sqlite3_stmt *statement, int column) {
-  int type = sqlite3_column_type(statement, column);
-  const char *text = (const char *)sqlite3_column_text(statement, column);
-  if (text == NULL && type != SQLITE_NULL) fail_nomem(call);
-  return text;
-}
-
-static struct member member_of(struct call *call, sqlite3_stmt *statement) {
-  struct member m = {.key = text_of(call, statement, 0),
-                     .type = text_of(call, statement, 1),
-                     .text = text_of(call, statement, 2)};
-  m.is_number = m.type != NULL && (strcmp(m.type, "integer") == 0 || strcmp(m.type, "real") == 0);
-  m.number = sqlite3_column_double(statement, 2);
-  m.integer = sqlite3_column_int64(statement, 2);
-  m.is_integer = m.is_number && (m.type[0] == 'i' || integer_of_real(m.number, &m.integer));
-  return m;
-}
-
-static int read_members(struct call *call, sqlite3_stmt *statement, size_t d, struct solve_options *o) {
-  int rc = SQLITE_DONE;
-  unsigned seen = 0;
-  while (!call->failed && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-    const char *whole = text_of(call, statement, 3);
-    struct member m = member_of(call, statement);
-    if (call->failed) break;
-    if (whole != NULL && strcmp(whole, "object") != 0) {
-      fail(call, "options is a JSON %s, expected a JSON object", whole);
-      break;
-    }
-    if (m.key == NULL) continue; /* the row that stands for an empty object */
-    unsigned option = read_member(call, &m, d, o);
-    if (seen & option) fail(call, "options has the key '%s' twice, expected it once", m.key);
-    seen |= option;
-  }
-  if (!call->failed && rc == SQLITE_NOMEM) fail_nomem(call);
-  if (!call->failed && rc != SQLITE_DONE)
-    fail(call, "options is not JSON (%s), expected a JSON object",
-         sqlite3_errmsg(sqlite3_context_db_handle(call->context)));
-  return call->failed;
-}
-
-static int read_options(struct call *call, sqlite3_value *value, size_t d, struct solve_options *o) {
-  static const char SQL[] =
-      "SELECT e.key, e.type, e.atom, w.type FROM (SELECT json_type(?1) AS type) AS w LEFT JOIN json_each(?1) AS e";
-  sqlite3_stmt *statement = NULL;
-  if (sqlite3_value_type(value) == SQLITE_NULL) return 0;
-  if (sqlite3_value_type(value) != SQLITE_TEXT) {
-    fail_type(call, "options", sqlite3_value_type(value), "TEXT, a JSON object");
-    return call->failed;
-  }
-  int rc = sqlite3_prepare_v2(sqlite3_context_db_handle(call->context), SQL, -1, &statement, NULL);
-  if (rc == SQLITE_OK) rc = sqlite3_bind_value(statement, 1, value);
-  if (rc == SQLITE_OK)
-    read_members(call, statement, d, o);
-  else if (rc == SQLITE_NOMEM)
-    fail_nomem(call);
-  else
-    fail(call, "options cannot be read (%s), expected SQLite's JSON functions",
-         sqlite3_errmsg(sqlite3_context_db_handle(call->context)));
-  sqlite3_finalize(statement);
-  return call->failed;
-}
+static const struct member_reader OPTIONS[] = {
+    {"method", read_method},       {"ridge", read_ridge},         {"power", read_power}, {"remove", read_remove},
+    {"normalize", read_normalize}, {"precision", read_precision}, {NULL, NULL}};
 
 int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, size_t d,
                  struct solve_options *out) {
   *out = SOLVE_DEFAULTS;
   if (k != NULL && read_k(call, k, d, out)) return call->failed;
-  if (options != NULL && read_options(call, options, d, out)) return call->failed;
+  if (options != NULL && members_read(call, options, OPTIONS, &(struct reading){(int64_t)d, out}))
+    return call->failed;
   return 0;
 }
 

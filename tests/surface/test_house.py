@@ -39,7 +39,9 @@ SUBJECTS = {
         "space", "correlation", "tune", "simd",
     },
     "ext/core/simd": {"simd", "template", "matrix", "codes", "variants", "portable", "avx2", "avx512", "neon"},
-    "ext/host": {"sqlite", "memory", "function", "connection", "call", "value", "source", "rowids", "table", "plan"},
+    "ext/host": {
+        "sqlite", "memory", "function", "connection", "call", "value", "member", "source", "rowids", "table", "plan",
+    },
     "ext/functions": {
         "embedding", "similarity", "pool", "moments", "fit", "options", "model", "align", "rows", "npy", "batch", "spectrum", "topk", "join",
         "pairs", "tune", "measure", "config",
