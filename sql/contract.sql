@@ -16,7 +16,7 @@
 -- dimension, where its halves tell (256 numbers and more; not where all low halves are 0): embedding(v, 'f64') reads it.
 -- A model that is NULL is an error. Where an INTEGER is expected, a REAL without a fraction is one: 5.0 is 5.
 -- Dot-like sums run in 32 float32 lanes, pooling and statistics in float64.
--- Everything but what solves for a model (whiten_fit, whiten_solve, whiten_import) gives the same bits on every machine;
+-- Everything but what solves for a model (whiten_fit, whiten_solve, whiten_import; whiten_tune) gives the same bits on every machine;
 -- whiten_stats and isotropy with every kernel variant that fuses multiply and add: all but 'portable' on x86.
 -- In a host that sets its CPU to flush-to-zero, elements, results and products below 2^-126 in magnitude may count as 0
 -- in embedding, embedding_as, embedding_norm, embedding_normalize, embedding_scale, cosine_sim, dot_product, l2_distance,
@@ -906,6 +906,53 @@ SELECT pearson(1, 2), pearson(1, NULL);
 --> NULL | NULL
 SELECT pearson(1, x'00');
 --> error: pearson: row 1 of the group: y is a BLOB, expected a number
+
+-- whiten_tune(stats, a [, b [, score [, options]]]): which settings are good for the user's own data, as JSON, from
+--   whiten_stats of the rows and
+--   - pairs a, b with a score of how alike they are: the measure is Spearman's correlation of score and cosine;
+--   - pairs of a query a and a relevant document b, without a score in any row: the measure is MRR, the mean of
+--     1 / (1 + the number of documents with a higher cosine than the query's best relevant one), among all b of the group;
+--   - rows a alone: no measure, but a cautious default, said to be that.
+--   Measured are raw vectors and some 30 settings: power 0 with remove 0, 1; power .25, .5, .75; power 1 with ridge 0, .03, .1,
+--   .3, 1, 3, 10 and remove 0, 1, 3; then the best of these with fewer components. `se` is the standard error of the
+--   gain over raw, both on the same pairs. `chosen` are k and options as whiten_solve takes them: the best setting, of it
+--   the smallest k within one standard error, if its gain is more than `guard` of its standard errors (an option; 1
+--   unless it is given); null where raw is as good for all one can tell. Fewer than 10 pairs or queries tell nothing.
+--   A vector is known by its bytes; pairs with a zero vector are skipped, and once any row has a score those without.
+--   Beyond 20,000 pairs, 1,000 queries or 10,000 documents, or fewer in more than 800 dimensions (500 for documents), those
+--   with the least hash are a sample: it does not depend on the order of the rows.
+-- Points on a circle of radius 5 around (20, 0), and the products of their centred vectors: centring is right.
+CREATE TABLE point(x, y, v);
+INSERT INTO point SELECT a.value, b.value, json_array(a.value + 20, b.value)
+  FROM json_each('[-5,-4,-3,0,3,4,5]') AS a, json_each('[-5,-4,-3,0,3,4,5]') AS b
+  WHERE a.value * a.value + b.value * b.value = 25;
+CREATE TABLE pair AS SELECT a.v AS a, b.v AS b, a.x * b.x + a.y * b.y AS score
+  FROM point AS a, point AS b GROUP BY score;
+SELECT json -> 'chosen', json ->> 'measure', json ->> 'pairs', json ->> 'raw' < 0.9, json ->> '$.settings[0].score'
+  FROM (SELECT whiten_tune((SELECT whiten_stats(v) FROM point), a, b, score) AS json FROM pair);
+--> '{"k":2,"options":{"power":0}}' | 'spearman' | 11 | 1 | ~ 1
+-- what is chosen is what whiten_solve takes
+SELECT whiten_info(whiten_solve(stats, json ->> '$.chosen.k', json -> '$.chosen.options')) ->> 'power'
+  FROM (SELECT stats, whiten_tune(stats, a, b, score) AS json
+    FROM pair, (SELECT whiten_stats(v) AS stats FROM point));
+--> 0.0
+SELECT whiten_tune((SELECT whiten_stats(v) FROM point), a, b, 1) ->> 'reason' FROM pair;
+--> 'all scores are equal: they tell nothing'
+SELECT json ->> 'chosen', json ->> 'measure', json ->> 'queries', json ->> 'reason'
+  FROM (SELECT whiten_tune((SELECT whiten_stats(v) FROM point), a, b) AS json FROM pair);
+--> NULL | 'mrr' | 2 | 'too few queries to tell: 2, expected 10 or more'
+-- the gain is 2.5 standard errors
+SELECT whiten_tune((SELECT whiten_stats(v) FROM point), a, b, score, '{"guard":3}') -> 'chosen' FROM pair;
+--> 'null'
+SELECT json ->> 'labels', json -> 'chosen', json ->> '$.before.isotropy'
+  FROM (SELECT whiten_tune((SELECT whiten_stats(v) FROM point), v) AS json FROM point);
+--> 0 | '{"k":2,"options":{"power":0.5,"ridge":0.1}}' | ~ 1
+SELECT whiten_tune(NULL, '[1]', '[2]'), whiten_tune(NULL, NULL);
+--> NULL | NULL
+SELECT whiten_tune(x'00', '[1]', '[2]');
+--> error: whiten_tune: row 1 of the group: stats is a foreign BLOB of 1 bytes, expected one made by whiten_stats or whiten_merge
+SELECT whiten_tune((SELECT whiten_stats(v) FROM point), a, b, NULL, '{"gard":1}') FROM pair;
+--> error: whiten_tune: row 1 of the group: options has the key 'gard', expected guard
 
 
 -- FILES: what numpy and others leave

@@ -33,7 +33,14 @@ enum status {
   STATUS_HEADER,      /* a field of the header is out of range */
   STATUS_DUPLICATE,   /* two rows claim the same place */
   STATUS_SAME_PAIRS,  /* the related pairs are pairs of equal vectors */
-  STATUS_FEW_PAIRS    /* related pairs differ in fewer directions than the rows */
+  STATUS_FEW_PAIRS,   /* related pairs differ in fewer directions than the rows */
+  STATUS_STOPPED      /* the watch said so */
+};
+
+/* Asked now and then by what takes long: whether to stop. A zeroed one never says so. */
+struct watch {
+  int (*is_stopped)(void *of);
+  void *of;
 };
 
 /* The allocator. `resize` and `release` accept NULL; `alloc` and `resize` return NULL when there is no memory.
@@ -43,6 +50,10 @@ struct memory {
   void *(*resize)(void *block, uint64_t bytes);
   void (*release)(void *block);
 };
+
+static inline enum status watch_look(const struct watch *watch) {
+  return watch->is_stopped != NULL && watch->is_stopped(watch->of) ? STATUS_STOPPED : STATUS_OK;
+}
 
 /* A block of `count` elements of `size` bytes, or NULL when the product overflows or memory is out. */
 static inline void *memory_array(const struct memory *mem, uint64_t count, uint64_t size) {

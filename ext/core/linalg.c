@@ -272,6 +272,13 @@ end:
   return rc;
 }
 
+void linalg_multiply_single(size_t n, size_t k, size_t m, const float *a, const float *b, float *c) {
+  lock();
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)m, (int)k, 1.0F, a, (int)k, b, (int)k, 0.0F, c,
+              (int)m);
+  unlock();
+}
+
 /* After dpotrf: L_jj^2 is the squared distance of column j from the span of those before it. At float32's resolution,
 ** in which kernels are kept, that is nothing if it is no more than rounding leaves of the column's own square. */
 static int columns_are_dependent(size_t k, const double *factor, const double *squares) {

@@ -69,6 +69,9 @@ struct linalg_svd {
 };
 enum status linalg_svd(const struct linalg_svd *svd, const struct memory *mem);
 
+/* The same in float32, all row-major, and b transposed: c (n x m) = a (n x k) * b^T, b of shape m x k. */
+void linalg_multiply_single(size_t n, size_t k, size_t m, const float *a, const float *b, float *c);
+
 /*
 ** The pseudo-inverse (K^T K)^-1 K^T of a d x k matrix of full column rank, by Cholesky: `kernel` is row-major d x k;
 ** `inverse` receives k x d, row-major. STATUS_SOLVER when the columns are dependent; STATUS_NOMEM.

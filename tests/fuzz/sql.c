@@ -142,6 +142,8 @@ static const char *const AGGREGATES[] = {"pool_mean($v)",
                                          "spearman($n,$n)",
                                          "pearson($n,w)",
                                          "whiten_merge($s)",
+                                         "whiten_tune($s,$v,$v,$n,'{\"guard\":0}')",
+                                         "whiten_tune($s,$v,$v)",
                                          "count(*)"};
 static const char *const SCALARS[] = {"$v",
                                       "$n",

@@ -78,6 +78,12 @@ const struct statement statements[] = {
     {NULL,
      "SELECT whiten_solve(:stats), whiten_solve(:stats, 0.8), whiten_solve(:stats, 3, '{\"method\": \"zca-cor\"}')"},
     {NULL, "SELECT whiten_solve(:stats, NULL, '{\"method\": \"cholesky\", \"ridge\": 1}')"},
+    {"whiten_tune",
+     "SELECT whiten_tune((SELECT whiten_stats(v) FROM wide), a.v, b.v, a.id * b.id % 7, '{\"guard\": 0.5}')"
+     " FROM wide AS a JOIN wide AS b ON a.id < b.id WHERE a.id < 4"},
+    {NULL,
+     "SELECT whiten_tune((SELECT whiten_stats(v) FROM wide), a.v, b.v) FROM wide AS a JOIN wide AS b ON b.id = a.id + 1"},
+    {NULL, "SELECT whiten_tune((SELECT whiten_stats(v) FROM wide), v) FROM wide"},
     {"whiten_model", "SELECT whiten_apply(whiten_model(:model), v) FROM t"},
     {NULL, "SELECT whiten_apply(" HANDLE ", v), whiten_inverse(" HANDLE ", embedding_truncate(v, 3)) FROM t"},
     {"whiten_apply", "SELECT whiten_apply(:model, v), whiten_apply(:zca, j) FROM t"},

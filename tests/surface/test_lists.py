@@ -102,6 +102,7 @@ def test_kinds(registered):
     assert aggregates == {
         "pool_mean", "pool_position_mean", "pool_max", "pool_mean_sqrt_len", "pool_cls", "pool_last",
         "whiten_fit", "whiten_stats", "whiten_pair_stats", "whiten_merge", "mean_cosine", "isotropy", "spearman", "pearson",
+        "whiten_tune",
     }  # fmt: skip
     assert {name for name, kind in kinds.items() if kind == {"w"}} == WINDOWS
     assert all(len(kind) == 1 for kind in kinds.values())

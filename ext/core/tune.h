@@ -1,0 +1,60 @@
+/*
+** Which whitening is best for labelled pairs, and how sure that is.
+**
+** Each setting of the grid is measured by every pair, or query: Spearman's correlation of score and cosine, or the mean
+** reciprocal rank of the relevant documents. The best is taken, then the smallest k within one standard error of it; and
+** that only if its gain over the vectors as they are exceeds `guard` standard errors. Errors are those of differences:
+** both settings are measured on the same pairs, so that what these have in common cancels.
+*/
+#ifndef WHITEN_CORE_TUNE_H
+#define WHITEN_CORE_TUNE_H
+
+#include "core/grid.h"
+#include "core/labels.h"
+#include "core/moments.h"
+
+enum { TUNE_SETTINGS = GRID_SETTINGS + GRID_HALVINGS, TUNE_LEAST_UNITS = 10 };
+#define TUNE_RAW SIZE_MAX
+
+struct tune_score {
+  double score, recall1, recall10; /* the recalls of retrieval alone */
+};
+
+struct tune_setting {
+  struct grid_setting how;
+  struct tune_score measured;
+  double gain, error; /* over raw */
+};
+
+/* Why the choice is what it is. */
+enum tune_reason {
+  TUNE_FOUND,    /* a setting beats raw by more than the guard */
+  TUNE_NO_GAIN,  /* none does */
+  TUNE_TOO_FEW,  /* fewer pairs or queries than TUNE_LEAST_UNITS */
+  TUNE_CONSTANT, /* all scores are equal */
+  TUNE_PERFECT   /* raw leaves nothing to gain */
+};
+
+/* Zeroed = empty; what tune_run fills in. Owned: influence. */
+struct tune {
+  const struct memory *mem;
+  double guard;
+  size_t units; /* pairs, or queries */
+  size_t documents;
+  struct tune_score raw;
+  struct tune_setting settings[TUNE_SETTINGS];
+  size_t count;
+  size_t chosen; /* or TUNE_RAW */
+  enum tune_reason reason;
+  double *influence; /* (1 + TUNE_SETTINGS) x units: what each unit adds to a score; raw first */
+};
+
+/*
+** From flushed moments and finished labels, whose rows it overwrites, of the same dimension; no row is zero. `guard` in
+** standard errors. STATUS_NO_VARIANCE, STATUS_WEIGHT, STATUS_SOLVER, STATUS_OVERFLOW, STATUS_NOMEM, STATUS_STOPPED.
+*/
+enum status tune_run(struct tune *t, const struct moments *m, struct labels *labels, double guard,
+                     const struct watch *watch);
+void tune_clear(struct tune *t);
+
+#endif
