@@ -912,14 +912,16 @@ SELECT pearson(1, x'00');
 --   - pairs a, b with a score of how alike they are: the measure is Spearman's correlation of score and cosine;
 --   - pairs of a query a and a relevant document b, without a score in any row: the measure is MRR, the mean of
 --     1 / (1 + the number of documents with a higher cosine than the query's best relevant one), among all b of the group;
+--     a row whose a is NULL adds a document that is relevant to none;
 --   - rows a alone: no measure, but a cautious default, said to be that.
---   Measured are raw vectors and some 30 settings: power 0 with remove 0, 1; power .25, .5, .75; power 1 with ridge 0, .03, .1,
---   .3, 1, 3, 10 and remove 0, 1, 3; then the best of these with fewer components. `se` is the standard error of the
---   gain over raw, both on the same pairs. `chosen` are k and options as whiten_solve takes them: the best setting, of it
---   the smallest k within one standard error, if its gain is more than `guard` of its standard errors (an option; 1
---   unless it is given); null where raw is as good for all one can tell. Fewer than 10 pairs or queries tell nothing.
+--   Measured are raw vectors and some 35 settings: power 0, .25, .5, .75, and power 1 with ridge 0, .1, 1, 10, all with remove
+--   0 to 3 (power 1 with ridge 0 where the rank is full, and rows are more than twice the dimensions); then the best of
+--   these with fewer components. `se` is the standard error of the gain over raw, both on the same pairs. `chosen` are k
+--   and options as whiten_solve takes them: the best setting, of it the smallest k that with its standard error loses no
+--   more than .0025, if its gain is more than `guard` of its standard errors (an option; 1 unless it is given); null where
+--   raw is as good for all one can tell. Fewer than 10 pairs or queries tell nothing.
 --   A vector is known by its bytes; pairs with a zero vector are skipped, and once any row has a score those without.
---   Beyond 20,000 pairs, 1,000 queries or 10,000 documents, or fewer in more than 800 dimensions (500 for documents), those
+--   Beyond 20,000 pairs, 1,000 queries or 10,000 documents, or fewer in more than 800 dimensions (350 for documents), those
 --   with the least hash are a sample: it does not depend on the order of the rows.
 -- Points on a circle of radius 5 around (20, 0), and the products of their centred vectors: centring is right.
 CREATE TABLE point(x, y, v);
@@ -930,12 +932,12 @@ CREATE TABLE pair AS SELECT a.v AS a, b.v AS b, a.x * b.x + a.y * b.y AS score
   FROM point AS a, point AS b GROUP BY score;
 SELECT json -> 'chosen', json ->> 'measure', json ->> 'pairs', json ->> 'raw' < 0.9, json ->> '$.settings[0].score'
   FROM (SELECT whiten_tune((SELECT whiten_stats(v) FROM point), a, b, score) AS json FROM pair);
---> '{"k":2,"options":{"power":0}}' | 'spearman' | 11 | 1 | ~ 1
+--> '{"k":2,"options":{"ridge":1}}' | 'spearman' | 11 | 1 | ~ 1
 -- what is chosen is what whiten_solve takes
-SELECT whiten_info(whiten_solve(stats, json ->> '$.chosen.k', json -> '$.chosen.options')) ->> 'power'
+SELECT whiten_info(whiten_solve(stats, json ->> '$.chosen.k', json -> '$.chosen.options')) ->> 'ridge'
   FROM (SELECT stats, whiten_tune(stats, a, b, score) AS json
     FROM pair, (SELECT whiten_stats(v) AS stats FROM point));
---> 0.0
+--> 1.0
 SELECT whiten_tune((SELECT whiten_stats(v) FROM point), a, b, 1) ->> 'reason' FROM pair;
 --> 'all scores are equal: they tell nothing'
 SELECT json ->> 'chosen', json ->> 'measure', json ->> 'queries', json ->> 'reason'

@@ -3,25 +3,16 @@
 
 #include <math.h>
 
-static size_t add(struct grid_setting *settings, size_t count, struct grid_setting setting, size_t usable) {
-  if (usable <= setting.remove) return count;
-  settings[count] = setting;
-  settings[count].k = usable - setting.remove;
-  return count + 1;
-}
-
-size_t grid_fill(size_t d, size_t rank, struct grid_setting settings[GRID_SETTINGS]) {
-  static const double POWERS[] = {.25, .5, .75}, RIDGES[] = {0, .03, .1, .3, 1, 3, 10};
-  static const size_t REMOVE[] = {0, 1, 3};
+size_t grid_fill(size_t d, size_t rank, int64_t rows, struct grid_setting settings[GRID_SETTINGS]) {
+  static const double POWERS[] = {1, 1, .5, .75, .25, 1, 0, 1}, RIDGES[] = {1, .1, 0, 0, 0, 10, 0, 0};
+  enum { KINDS = sizeof POWERS / sizeof *POWERS };
+  int is_full = rank == d && rows / 2 > (int64_t)d;
   size_t count = 0;
-  for (size_t remove = 0; remove < 2; remove++)
-    count = add(settings, count, (struct grid_setting){.power = 0, .remove = remove}, rank);
-  for (size_t i = 0; i < sizeof POWERS / sizeof *POWERS; i++)
-    count = add(settings, count, (struct grid_setting){.power = POWERS[i]}, rank);
-  for (size_t i = 0; i < sizeof REMOVE / sizeof *REMOVE; i++)
-    for (size_t j = 0; j < sizeof RIDGES / sizeof *RIDGES; j++)
-      count = add(settings, count, (struct grid_setting){.power = 1, .ridge = RIDGES[j], .remove = REMOVE[i]},
-                  RIDGES[j] > 0 ? d : rank);
+  for (size_t i = 0; i < (size_t)4 * KINDS; i++) {
+    size_t remove = i / KINDS, kind = i % KINDS, usable = RIDGES[kind] > 0 ? d : rank;
+    if (usable <= remove || (POWERS[kind] == 1 && RIDGES[kind] == 0 && !is_full)) continue;
+    settings[count++] = (struct grid_setting){POWERS[kind], RIDGES[kind], remove, usable - remove};
+  }
   return count;
 }
 

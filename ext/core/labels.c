@@ -155,18 +155,27 @@ static uint64_t hash_of_pair(uint64_t a, uint64_t b, double score) {
   return hash_xxh64(parts, sizeof parts, 0);
 }
 
+static enum status trim(struct labels *l) {
+  return l->count >= l->pair_trigger || l->rows.count >= l->row_trigger ? labels_finish(l) : STATUS_OK;
+}
+
+enum status labels_add_document(struct labels *l, const void *b) {
+  uint64_t hash = distinct_hash(&l->rows, b);
+  uint32_t place;
+  if (hash > l->document_bound) return STATUS_OK;
+  enum status rc = add_row(l, b, hash, 1, &place);
+  return rc ? rc : trim(l);
+}
+
 enum status labels_add(struct labels *l, const void *a, const void *b, double score) {
-  uint64_t hash_b = distinct_hash(&l->rows, b), hash_a = l->kind == LABELS_NONE ? 0 : distinct_hash(&l->rows, a);
-  struct label pair = {.score = score};
-  enum status rc = STATUS_OK;
-  pair.order = l->kind == LABELS_SCORED ? hash_of_pair(hash_a, hash_b, score) : hash_a;
-  pair.second = hash_b;
-  int takes_pair = l->kind != LABELS_NONE && pair.order <= l->pair_bound;
-  int takes_b = takes_pair || (l->kind != LABELS_SCORED && hash_b <= l->document_bound);
+  struct label pair = {.second = distinct_hash(&l->rows, b), .score = score};
   l->given++;
-  if (takes_b) rc = add_row(l, b, hash_b, 1, &pair.b);
-  if (rc == STATUS_OK && takes_pair) rc = add_row(l, a, hash_a, 0, &pair.a);
-  if (rc == STATUS_OK && takes_pair) rc = add_pair(l, &pair);
-  if (rc == STATUS_OK && (l->count >= l->pair_trigger || l->rows.count >= l->row_trigger)) rc = labels_finish(l);
-  return rc;
+  if (l->kind == LABELS_NONE) return labels_add_document(l, b);
+  uint64_t hash_a = distinct_hash(&l->rows, a);
+  pair.order = l->kind == LABELS_SCORED ? hash_of_pair(hash_a, pair.second, score) : hash_a;
+  if (pair.order > l->pair_bound) return l->kind == LABELS_SCORED ? STATUS_OK : labels_add_document(l, b);
+  enum status rc = add_row(l, b, pair.second, 1, &pair.b);
+  if (rc == STATUS_OK) rc = add_row(l, a, hash_a, 0, &pair.a);
+  if (rc == STATUS_OK) rc = add_pair(l, &pair);
+  return rc ? rc : trim(l);
 }

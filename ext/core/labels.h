@@ -18,7 +18,7 @@ enum labels_kind { LABELS_NONE, LABELS_RELEVANT, LABELS_SCORED };
 enum { LABELS_PAIRS = 20000, LABELS_QUERIES = 1000, LABELS_DOCUMENTS = 10000, LABELS_ROWS = 4096 };
 #define LABELS_BYTES 0x1p27
 /* Most multiplications for the products of all queries with all documents, and of all rows with each other. */
-#define LABELS_PRODUCTS 5e9
+#define LABELS_PRODUCTS 3.5e9
 #define LABELS_SQUARES 2e10
 
 struct label {
@@ -46,6 +46,8 @@ void labels_init(struct labels *l, enum labels_kind kind, size_t dim, const stru
 void labels_clear(struct labels *l);
 /* Rows of dim finite float32, unaligned; without labels b is the row, and a is not looked at. STATUS_NOMEM. */
 enum status labels_add(struct labels *l, const void *a, const void *b, double score);
+/* One more document, relevant to no query. STATUS_NOMEM. */
+enum status labels_add_document(struct labels *l, const void *b);
 /* When all are in: no more than the limits, rows in the order of their hashes, pairs in that of theirs, of RELEVANT by
 ** query. STATUS_NOMEM. */
 enum status labels_finish(struct labels *l);

@@ -133,25 +133,27 @@ static enum status measure(struct bench *b, const double *eigenvalues, const str
   return rc;
 }
 
-static size_t best_of(const struct tune *t, size_t first, size_t best) {
-  for (size_t i = first; i < t->count; i++)
+static size_t best_of(const struct tune *t) {
+  size_t best = 0;
+  for (size_t i = 1; i < t->count; i++)
     if (t->settings[i].measured.score > t->settings[best].measured.score) best = i;
   return best;
 }
 
-/* Of the setting `first` and those from `halvings` on, which are the same with fewer components: the smallest k within one
-** standard error of the best of them, if it passes the guard. */
-static void choose(struct tune *t, size_t first, size_t halvings) {
-  size_t best = best_of(t, halvings, first), units = t->units;
-  const double *influence = t->influence + (1 + best) * units;
+/* Whether a setting loses no more against the best than it may; n measurements tell no difference below 1 / (2 n). */
+static int is_as_good(const struct tune *t, size_t index, size_t best) {
+  const double *influence = t->influence + (1 + index) * t->units, least = 0.5 / (double)t->units;
+  double loss = t->settings[best].measured.score - t->settings[index].measured.score;
+  double error = ranks_error(t->units, t->influence + (1 + best) * t->units, influence);
+  return index == best || loss + (error > least ? error : least) <= TUNE_LOSS;
+}
+
+/* Of the best and those from `halvings` on, which are the same with fewer components. */
+static void choose(struct tune *t, size_t best, size_t halvings) {
   t->chosen = TUNE_RAW;
-  for (size_t i = first; i < t->count; i = i < halvings ? halvings : i + 1) {
+  for (size_t i = best; i < t->count; i = i < halvings ? halvings : i + 1) {
     const struct tune_setting *s = &t->settings[i];
-    double loss = t->settings[best].measured.score - s->measured.score;
-    if (loss > ranks_error(units, influence, t->influence + (1 + i) * units)) continue;
-    if (s->gain > 0 && s->gain > t->guard * s->error &&
-        (t->chosen == TUNE_RAW || s->how.k < t->settings[t->chosen].how.k))
-      t->chosen = i;
+    if (is_as_good(t, i, best) && s->gain > 0 && s->gain > t->guard * s->error) t->chosen = i;
   }
   t->reason = t->chosen != TUNE_RAW ? TUNE_FOUND : t->raw.score >= 1 ? TUNE_PERFECT : TUNE_NO_GAIN;
 }
@@ -163,9 +165,9 @@ static enum status run(struct bench *b, struct spectrum *s, const struct moments
   if (rc == STATUS_OK) rc = measure_raw(b);
   if (rc == STATUS_OK) rc = spectrum_init(s, m, 0, m->dim);
   if (rc == STATUS_OK) rc = eigenbasis_rotate(&b->rows, s, m->mean);
-  if (rc == STATUS_OK) rc = measure(b, s->w, grid, grid_fill(m->dim, s->rank, grid));
+  if (rc == STATUS_OK) rc = measure(b, s->w, grid, grid_fill(m->dim, s->rank, m->rows, grid));
   if (rc) return rc;
-  size_t best = best_of(t, 1, 0), count = t->count;
+  size_t best = best_of(t), count = t->count;
   rc = measure(b, s->w, halvings, grid_shorten(m->dim, &t->settings[best].how, halvings));
   if (rc == STATUS_OK) choose(t, best, count);
   return rc;

@@ -2,9 +2,10 @@
 ** Which whitening is best for labelled pairs, and how sure that is.
 **
 ** Each setting of the grid is measured by every pair, or query: Spearman's correlation of score and cosine, or the mean
-** reciprocal rank of the relevant documents. The best is taken, then the smallest k within one standard error of it; and
-** that only if its gain over the vectors as they are exceeds `guard` standard errors. Errors are those of differences:
-** both settings are measured on the same pairs, so that what these have in common cancels.
+** reciprocal rank of the relevant documents. The best is taken; of it the smallest k that is shown to lose no more than
+** TUNE_LOSS, its standard error included (at 200 pairs the smallest within one standard error loses near a point); and that
+** only if its gain over the vectors as they are exceeds `guard` standard errors. Errors are those of differences: both
+** settings are measured on the same pairs, so that what these have in common cancels.
 */
 #ifndef WHITEN_CORE_TUNE_H
 #define WHITEN_CORE_TUNE_H
@@ -15,6 +16,7 @@
 
 enum { TUNE_SETTINGS = GRID_SETTINGS + GRID_HALVINGS, TUNE_LEAST_UNITS = 10 };
 #define TUNE_RAW SIZE_MAX
+#define TUNE_LOSS 0.0025
 
 struct tune_score {
   double score, recall1, recall10; /* the recalls of retrieval alone */

@@ -73,38 +73,49 @@ static int takes_score(struct call *call, struct tuning *t, sqlite3_value *value
   return 1;
 }
 
-static void add_pair(struct call *call, struct tuning *t, int argc, sqlite3_value **argv) {
-  struct vector a = {0}, b = {0};
-  double score;
-  if (takes_score(call, t, argc > 3 ? argv[3] : NULL, &score) && vector_read(call, argv[1], "a", &a) == 0) {
-    if (vector_read(call, argv[2], "b", &b) == 0) {
-      int usable = is_usable(call, t, &a, "a");
-      if (!call->failed && is_usable(call, t, &b, "b") && usable &&
-          labels_add(&t->labels, a.data, b.data, score) != STATUS_OK)
-        fail_nomem(call);
-      vector_free(&b);
-    }
-    vector_free(&a);
+/* A document that is relevant to no query, or a row without labels. */
+static void add_row(struct call *call, struct tuning *t, sqlite3_value *value, const char *name) {
+  struct vector v = {0};
+  if (vector_read(call, value, name, &v)) return;
+  if (is_usable(call, t, &v, name)) {
+    enum status rc = t->labels.kind == LABELS_NONE ? labels_add(&t->labels, NULL, v.data, 0)
+                                                   : labels_add_document(&t->labels, v.data);
+    if (rc) fail_status(call, rc);
   }
+  vector_free(&v);
 }
 
-static void add_row(struct call *call, struct tuning *t, sqlite3_value *value) {
-  struct vector v = {0};
-  if (vector_read(call, value, "v", &v)) return;
-  if (is_usable(call, t, &v, "v") && labels_add(&t->labels, NULL, v.data, 0) != STATUS_OK) fail_nomem(call);
-  vector_free(&v);
+static void add_pair(struct call *call, struct tuning *t, sqlite3_value **argv, double score) {
+  struct vector a = {0}, b = {0};
+  if (vector_read(call, argv[1], "a", &a)) return;
+  if (vector_read(call, argv[2], "b", &b) == 0) {
+    int usable = is_usable(call, t, &a, "a");
+    if (!call->failed && is_usable(call, t, &b, "b") && usable) {
+      enum status rc = labels_add(&t->labels, a.data, b.data, score);
+      if (rc) fail_status(call, rc);
+    }
+    vector_free(&b);
+  }
+  vector_free(&a);
 }
 
 static void step(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
   struct tuning *t = group_of(&call, sizeof *t);
-  if (t == NULL || any_null(argc < 3 ? argc : 3, argv)) return;
+  double score;
+  if (t == NULL || any_null(1, argv) || any_null(1, &argv[argc > 2 ? 2 : 1])) return;
   if (t->labels.mem == NULL)
     begin(&call, t, argc, argv);
   else
     check_stats(&call, t, argv[0]);
-  if (!call.failed && argc == 2) add_row(&call, t, argv[1]);
-  if (!call.failed && argc > 2) add_pair(&call, t, argc, argv);
+  if (!call.failed && argc == 2) {
+    add_row(&call, t, argv[1], "v");
+  } else if (!call.failed && takes_score(&call, t, argc > 3 ? argv[3] : NULL, &score)) {
+    if (!any_null(1, &argv[1]))
+      add_pair(&call, t, argv, score);
+    else if (t->labels.kind == LABELS_RELEVANT)
+      add_row(&call, t, argv[2], "b");
+  }
   t->group.failed = call.failed;
 }
 

@@ -18,6 +18,10 @@ SELECT count(DISTINCT t) FROM (SELECT whiten_tune(s, a, b, score) AS t FROM
 .print == each point's document is the one a little further out: the same direction from the centre
 SELECT t ->> 'measure', t ->> 'queries', t ->> 'documents', t ->> '$.settings[0].score', t ->> '$.settings[0].recall_1',
   t ->> 'raw' < 1 FROM (SELECT whiten_tune(s, v, json_array(x * 1.5 + 20, y * 1.5)) AS t FROM point, stats);
+.print == a document without a query is one more to be told from: here each stands in the way of one
+SELECT t ->> 'queries', t ->> 'documents', t ->> '$.settings[0].score' FROM (SELECT whiten_tune(s, a, b) AS t FROM stats, (
+  SELECT v AS a, json_array(x - y * 0.1 + 20, y + x * 0.1) AS b FROM point
+  UNION ALL SELECT NULL, json_array(x * 1.25 + 20, y * 1.25) FROM point UNION ALL SELECT NULL, NULL));
 .print == a score in any row: those without one are skipped, and so are NULL and zero vectors
 SELECT t ->> 'measure', t ->> 'pairs', t ->> 'given' FROM (SELECT whiten_tune(s, a, b, score) AS t FROM stats, (
   SELECT a, b, NULL AS score FROM pair UNION ALL SELECT * FROM pair UNION ALL SELECT a, NULL, 1 FROM pair
