@@ -436,7 +436,8 @@ SELECT whiten_inverse(whiten_fit(value), '[1]') FROM json_each('[[3,3],[3,1],[-1
 --   leaves), ridge ("oas" has rho beside it), power, remove, normalize, condition (largest / smallest eigenvalue
 --   kept, ridge included), hash (16 hex digits), warnings (an array of texts: fewer than 10 d rows, and no ridge or
 --   one so small that along the last components other rows vary more than (1 - sqrt(0.1))^-2 times as much as the
---   model expects, by Marchenko & Pastur's law; components beyond the rank, which a ridge alone scales; ...).
+--   model expects, by Marchenko & Pastur's law; components beyond the rank, which a ridge alone scales; ...). A model of
+--   pairs has within, order and pairs (how many) besides.
 SELECT i ->> 'method', i ->> 'n', i ->> 'd', i ->> 'k', i ->> 'rank', i ->> 'explained', i ->> 'condition',
   json_array_length(i, '$.warnings')
   FROM (SELECT whiten_info(whiten_fit(value, 1)) AS i FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]'));
@@ -552,7 +553,7 @@ SELECT whiten_merge(NULL);
 SELECT whiten_merge(x'00');
 --> error: whiten_merge: row 1 of the group: stats is a foreign BLOB of 1 bytes, expected one made by whiten_stats or whiten_merge
 
--- whiten_solve(stats [, k [, options]]): the model from moments; whiten_solve(whiten_stats(v), ...) is
+-- whiten_solve(stats [, k [, options [, pair_stats]]]): the model from moments; whiten_solve(whiten_stats(v), ...) is
 --   whiten_fit(v, ...) to the bit.
 SELECT embedding_as(whiten_kernel(whiten_solve(whiten_stats(value), 1)), 'json')
   FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
@@ -563,6 +564,35 @@ SELECT whiten_solve(whiten_stats(value), 1.5) FROM json_each('[[3,3],[3,1],[-1,3
 --> error: whiten_solve: k is 1.5, expected an INTEGER 1 to 2, or a share of the variance between 0 and 1
 SELECT whiten_solve(whiten_import('[1]', '[0]'));
 --> error: whiten_solve: stats is a foreign BLOB of 144 bytes (it is a model BLOB), expected one made by whiten_stats or whiten_merge
+
+--   With pair_stats, of pairs of related rows, and "within": w, above 0 and up to 1, the difference of related rows is
+--   whitened: S_T is the covariance, S_w = E (a - b)(a - b)^T / 2, M = (1 - w) S_T + w S_w tr S_T / tr S_w + ridge S, S
+--   the mean eigenvalue of S_T, and kernel = M^(-1/2) Q. "order": "ratio", the default: Q and the model's eigenvalues are those of
+--   M^(-1/2) S_T M^(-1/2), the ratio of the variance to that of M; "variance": those of M itself, by the variance in M.
+--   method is pca, without remove, power and "oas". (w = 1: RCA of Bar-Hillel et al. 2005, WCCN of Hatch et al. 2006,
+--   and, with k, discriminant analysis.) The other way round: y is as long as k, and whiten_inverse gives what S_T makes
+--   most likely.
+-- here S_T is diag(4, 1), S_w diag(0.25, 1), and so M diag(1, 4)
+CREATE TABLE related AS SELECT column1 AS a, column2 AS b FROM (VALUES ('[1,1]', '[2,1]'), ('[0,0]', '[0,2]'));
+CREATE TABLE moments AS SELECT whiten_stats(value) AS stats, (SELECT whiten_pair_stats(a, b) FROM related) AS pair_stats
+  FROM json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2]]');
+SELECT embedding_as(whiten_kernel(whiten_solve(stats, NULL, '{"within":1}', pair_stats)), 'json'),
+  embedding_as(whiten_kernel(whiten_solve(stats, NULL, '{"within":1,"order":"variance"}', pair_stats)), 'json'),
+  embedding_as(whiten_kernel(whiten_solve(stats, 1, '{"within":1,"ridge":1.2}', pair_stats)), 'json') FROM moments;
+--> '[1,0,0,0.5]' | '[0,1,0.5,0]' | '[0.5,0]'
+SELECT component, eigenvalue FROM moments, whiten_spectrum(whiten_solve(stats, 1, '{"within":1}', pair_stats));
+--> 1 | ~ 4
+--> 2 | ~ 0.25
+SELECT i ->> 'version', i ->> 'method', i ->> 'within', i ->> 'order', i ->> 'pairs', i ->> 'ridge', i ->> 'explained'
+  FROM (SELECT whiten_info(whiten_solve(stats, 1, '{"within":0.5,"ridge":0.1}', pair_stats)) AS i FROM moments);
+--> 2 | 'pca' | ~ 0.5 | 'ratio' | 2 | ~ 0.1 | ~ 0.8
+SELECT embedding_as(whiten_inverse(m, whiten_apply(m, '[5,7]')), 'json')
+  FROM (SELECT whiten_solve(stats, NULL, '{"within":1}', pair_stats) AS m FROM moments);
+--> '[5,7]'
+SELECT whiten_solve(stats, NULL, '{"within":1}') FROM moments;
+--> error: whiten_solve: pair_stats is missing or NULL and options.within is 1.0, expected a pair stats BLOB from whiten_pair_stats or whiten_merge
+SELECT whiten_solve(stats, NULL, NULL, pair_stats) FROM moments;
+--> error: whiten_solve: options is without within, expected the share of pair_stats, a number above 0, up to 1
 
 -- whiten_spectrum(model): a table of component (from 1), eigenvalue (before the ridge), ratio of the
 --   variance, cumulative; all d components.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/blob.h"
+#include "core/within.h"
 
 enum { NEWEST = 2 };
 enum {
@@ -20,7 +21,10 @@ enum {
   AT_RIDGE = 80,
   AT_RHO = 88,
   AT_RIDGE_ADDED = 96,
-  AT_POWER = 104
+  AT_POWER = 104,
+  AT_WITHIN = 112,
+  AT_ORDER = 120,
+  AT_PAIRS = 124
 };
 
 static const char MAGIC[8] = "whitenM";
@@ -70,6 +74,9 @@ void model_write(const struct model *model, void *out) {
   blob_put_f64(out, AT_RHO, h->rho);
   blob_put_f64(out, AT_RIDGE_ADDED, h->ridge_added);
   blob_put_f64(out, AT_POWER, h->power);
+  blob_put_f64(out, AT_WITHIN, h->within);
+  blob_put32(out, AT_ORDER, h->order);
+  blob_put32(out, AT_PAIRS, h->pairs);
   char *at = blob_append((char *)out + MODEL_HEADER, model->mean, 8 * d);
   if (model_has_eigenvalues(h)) at = blob_append(at, model->eigenvalues, 8 * d);
   if (h->flags & MODEL_SCALES)
@@ -99,11 +106,19 @@ static int is_aligned_soundly(const struct model_header *h) {
          (leads_across ? h->rank <= h->m : h->m == h->k) && was_fitted_soundly(h);
 }
 
+/* One that whitens the difference of pairs. */
+static int is_within_soundly(const struct model_header *h) {
+  return (h->flags & ~(uint32_t)MODEL_NORMALIZE) == (MODEL_WITHIN | MODEL_INVERSE) && h->method == MODEL_PCA &&
+         h->remove == 0 && h->rho == 0 && h->power == 1 && h->k <= h->d && h->m == h->k && h->rank <= h->d &&
+         h->within > 0 && h->within <= 1 && h->order < WITHIN_ORDERS && h->pairs > 0 && was_fitted_soundly(h);
+}
+
 static int header_is_sound(const struct model_header *h) {
   int keeps_d = h->method == MODEL_ZCA || h->method == MODEL_ZCA_COR || h->method == MODEL_CHOLESKY;
   if (h->d < 1 || h->d > DIM_MAX || h->m < 1 || h->m > DIM_MAX || h->k < 1 || h->k > DIM_MAX) return 0;
   if (h->method >= MODEL_METHODS || (h->flags & ~(uint32_t)MODEL_FLAGS_KNOWN)) return 0;
   if (h->side != MODEL_SIDE_NONE) return is_aligned_soundly(h);
+  if (h->flags & MODEL_WITHIN) return is_within_soundly(h);
   if (h->flags & MODEL_OFFSET) return 0;
   if (h->k > h->d || h->rank > h->d || h->remove > h->d - h->k || h->m != (keeps_d ? h->d : h->k)) return 0;
   uint32_t inverse = h->flags & (MODEL_SCALES | MODEL_INVERSE);
@@ -150,11 +165,14 @@ enum status model_read(const void *blob, size_t bytes, struct model_header *h, s
                              .ridge = blob_get_f64(blob, AT_RIDGE),
                              .rho = blob_get_f64(blob, AT_RHO),
                              .ridge_added = blob_get_f64(blob, AT_RIDGE_ADDED),
-                             .power = blob_get_f64(blob, AT_POWER)};
+                             .power = blob_get_f64(blob, AT_POWER),
+                             .within = blob_get_f64(blob, AT_WITHIN),
+                             .order = blob_get32(blob, AT_ORDER),
+                             .pairs = blob_get32(blob, AT_PAIRS)};
   if (h->size != bytes) return STATUS_TRUNCATED;
   if (!header_is_sound(h) || model_size(h) != bytes) return STATUS_HEADER;
-  if (model_version(h) != blob_get32(blob, BLOB_VERSION) || !blob_is_zero(blob, AT_POWER + 8, MODEL_HEADER))
-    return STATUS_HEADER;
+  if (model_version(h) != blob_get32(blob, BLOB_VERSION)) return STATUS_HEADER;
+  if (!(h->flags & MODEL_WITHIN) && !blob_is_zero(blob, AT_WITHIN, MODEL_HEADER)) return STATUS_HEADER;
   find_arrays(blob, h, arrays);
   return STATUS_OK;
 }

@@ -28,6 +28,9 @@
 **   44  u32    rank: with a side the components that both sides share
 **   48  i64    n: with a side, pairs
 **   76  u32    side: enum model_side
+**  112  f64    within: the share of S_w in M, in (0, 1] (within.h); with MODEL_WITHIN, else zero, as the next two
+**  120  u32    order: enum within_order, which says what the eigenvalues are
+**  124  u32    pairs: how many related ones there were, UINT32_MAX for more
 **   80  f64    ridge, 96 ridge_added: with a side, of the space that is taken
 **  104  f64    power: with a side the exponent of the correlations
 **  128  f64[d] mean
@@ -51,9 +54,10 @@ enum model_flag {
   MODEL_SCALES = 8,    /* the inverse follows from the kernel by scaling */
   MODEL_INVERSE = 16,  /* the inverse is stored */
   MODEL_SINGLE = 32,   /* the moments were summed with SCATTER_SINGLE */
+  MODEL_WITHIN = 64,   /* the difference of related pairs was whitened: pca without remove, the inverse stored */
   MODEL_OFFSET = 128,  /* something is added to the result */
   MODEL_FLAGS_1 = 63,  /* those of version 1, */
-  MODEL_FLAGS_KNOWN = MODEL_FLAGS_1 | MODEL_OFFSET
+  MODEL_FLAGS_KNOWN = MODEL_FLAGS_1 | MODEL_WITHIN | MODEL_OFFSET
 };
 
 /* What a model of align.h takes: vectors of a or b; and where they go: into the space that both share, or the other's. */
@@ -65,8 +69,8 @@ struct model_header {
   uint32_t d, k, m, rank;
   int64_t n;
   double weight;
-  uint32_t method, flags, remove, side;
-  double ridge, rho, ridge_added, power;
+  uint32_t method, flags, remove, side, order, pairs;
+  double ridge, rho, ridge_added, power, within;
 };
 
 /* Pointers into a model BLOB: unaligned, NULL where absent. */

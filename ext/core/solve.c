@@ -70,17 +70,24 @@ struct solution {
   struct spectrum spectrum;
   struct kernel_choice choice;
   struct kernel kernel;
+  struct within within;
 };
+
+/* As many as the model's header can say. */
+static uint32_t pairs_of(const struct solve_options *o) {
+  if (!(o->within.share > 0)) return 0;
+  return o->within.pairs->rows < UINT32_MAX ? (uint32_t)o->within.pairs->rows : UINT32_MAX;
+}
 
 /* STATUS_OVERFLOW: a number is out of range. */
 static enum status write_solution(const struct solution *s, void **blob, uint64_t *size) {
   const struct moments *m = s->moments;
   const struct solve_options *o = s->options;
-  int is_scaled = s->kernel.inverse == NULL;
+  int is_scaled = s->kernel.inverse == NULL, keeps_k = is_scaled || o->within.share > 0;
   struct model model = {
       .header = {.d = (uint32_t)m->dim,
                  .k = (uint32_t)s->choice.k,
-                 .m = (uint32_t)(is_scaled ? s->choice.k : m->dim),
+                 .m = (uint32_t)(keeps_k ? s->choice.k : m->dim),
                  .rank = (uint32_t)s->spectrum.rank,
                  .n = m->rows,
                  .weight = m->weight,
@@ -90,8 +97,12 @@ static enum status write_solution(const struct solution *s, void **blob, uint64_
                  .rho = s->choice.rho,
                  .ridge_added = s->choice.ridge_added,
                  .power = o->power,
+                 .within = o->within.share,
+                 .order = o->within.order,
+                 .pairs = pairs_of(o),
                  .flags = (o->normalize ? (uint32_t)MODEL_NORMALIZE : 0) | (o->oas ? (uint32_t)MODEL_OAS : 0) |
                           (m->precision == SCATTER_SINGLE ? (uint32_t)MODEL_SINGLE : 0) |
+                          (o->within.share > 0 ? (uint32_t)MODEL_WITHIN : 0) |
                           (uint32_t)(is_scaled ? MODEL_SCALES : MODEL_INVERSE)},
       .mean = m->mean,
       .eigenvalues = s->spectrum.eigenvalues,
@@ -106,7 +117,17 @@ static enum status write_solution(const struct solution *s, void **blob, uint64_
 
 /* How many eigenvectors there must be. */
 static size_t vectors_needed(size_t d, const struct solve_options *o) {
+  if (o->within.share > 0) return d;
   return o->k_kind == SOLVE_K_COUNT && o->method != MODEL_CHOLESKY ? (size_t)(o->remove + o->k) : d;
+}
+
+/* The components become those of the pairs, and their values stand for the eigenvalues. */
+static enum status turn_within(struct solution *s) {
+  struct within_choice choice = s->options->within;
+  choice.ridge = s->options->ridge;
+  enum status rc = within_init(&s->within, &s->spectrum, &choice);
+  for (size_t j = 0; rc == STATUS_OK && j < s->spectrum.d; j++) s->spectrum.eigenvalues[j] = s->within.values[j];
+  return rc;
 }
 
 static enum status solve(struct solution *s, struct solve_limit *limit) {
@@ -120,8 +141,11 @@ static enum status solve(struct solution *s, struct solve_limit *limit) {
   s->choice = (struct kernel_choice){.method = o->method, .power = o->power};
   choose_ridge(&s->spectrum, m->weight, o, &s->choice);
   if (isinf(s->choice.ridge_added)) return STATUS_OVERFLOW;
-  rc = choose_components(&s->spectrum, o, &s->choice, limit);
-  return rc ? rc : kernel_init(&s->kernel, &s->spectrum, &s->choice);
+  if (o->within.share > 0) rc = turn_within(s);
+  if (rc == STATUS_OK) rc = choose_components(&s->spectrum, o, &s->choice, limit);
+  if (rc) return rc;
+  return o->within.share > 0 ? within_take(&s->within, s->choice.k, &s->kernel)
+                             : kernel_init(&s->kernel, &s->spectrum, &s->choice);
 }
 
 enum status solve_moments(const struct moments *moments, const struct solve_options *options, void **blob,
@@ -132,6 +156,7 @@ enum status solve_moments(const struct moments *moments, const struct solve_opti
   if (rc == STATUS_OK) rc = write_solution(&s, blob, size);
   spectrum_clear(&s.spectrum);
   kernel_clear(&s.kernel);
+  within_clear(&s.within);
   return rc;
 }
 

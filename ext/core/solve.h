@@ -13,6 +13,7 @@
 #include "core/model.h"
 #include "core/moments.h"
 #include "core/spectrum.h"
+#include "core/within.h"
 
 enum solve_k { SOLVE_K_ALL, SOLVE_K_COUNT, SOLVE_K_SHARE };
 
@@ -27,6 +28,7 @@ struct solve_options {
   int64_t remove;                   /* leading components to drop */
   int normalize;                    /* whiten_apply divides by the norm */
   enum scatter_precision precision; /* of the moments: for who gathers them */
+  struct within_choice within;      /* pca alone, without remove and oas, power 1; its ridge is the one above */
 };
 /* pca, every component, no ridge, power 1. */
 extern const struct solve_options SOLVE_DEFAULTS;
@@ -41,7 +43,7 @@ struct solve_limit {
 ** The model from flushed moments. On success *blob is the model BLOB, *size its bytes, allocated from moments->mem and
 ** owned by the caller. Needs 4 d^2 float64 beside the moments, 6 where the rank is in doubt (see spectrum.h).
 ** STATUS_WEIGHT, STATUS_NO_VARIANCE, STATUS_RANK (*limit says more), STATUS_K_CHOLESKY, STATUS_SOLVER, STATUS_OVERFLOW
-** (a scale beyond float32), STATUS_NOMEM.
+** (a scale beyond float32), STATUS_NOMEM; with pairs as for within_init besides.
 */
 enum status solve_moments(const struct moments *moments, const struct solve_options *options, void **blob,
                           uint64_t *size, struct solve_limit *limit);

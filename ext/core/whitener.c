@@ -163,8 +163,9 @@ double whitener_explained(const struct whitener *w) {
   return kept / total;
 }
 
-/* The j-th eigenvalue as the kernel takes it. */
+/* The j-th eigenvalue as the kernel takes it. What pairs gave has the ridge in it. */
 static double effective(const struct whitener *w, size_t j) {
+  if (w->header.flags & MODEL_WITHIN) return w->eigenvalues[j];
   return (1 - w->header.rho) * w->eigenvalues[j] + w->header.ridge_added;
 }
 
@@ -176,7 +177,7 @@ double whitener_condition(const struct whitener *w) {
 
 double whitener_unseen(const struct whitener *w) {
   const struct model_header *h = &w->header;
-  if (w->eigenvalues == NULL || h->rank == 0) return NAN;
+  if (w->eigenvalues == NULL || h->rank == 0 || h->flags & MODEL_WITHIN) return NAN;
   double most = 0, n = h->weight, edge = 1 - sqrt(h->rank / n);
   for (size_t j = 0; j < h->d; j++) most += 2 * w->eigenvalues[j] / h->d;
   double variance = n > h->d ? w->eigenvalues[h->rank - 1] / (edge * edge)

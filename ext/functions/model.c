@@ -107,12 +107,23 @@ static void warn_of_few_rows(sqlite3_str *json, int *count, const struct whitene
         n, most, ratio);
 }
 
+/* A covariance of few differences is small in most directions by chance, and 1 / sqrt of that is large. */
+static void warn_of_few_pairs(sqlite3_str *json, int *count, const struct model_header *h) {
+  if (h->ridge_added == 0 && h->pairs / 10 < h->d)
+    append_warning(
+        json, count,
+        "pairs = %u is below 10 d = %u, and there is no ridge: along some directions related rows differ "
+        "less than in truth by chance, and those are blown up; use a ridge",
+        h->pairs, 10 * h->d);
+}
+
 static void append_warnings(sqlite3_str *json, const struct whitener *w) {
   const struct model_header *h = &w->header;
   int count = 0;
   if (model_has_eigenvalues(h)) {
     uint32_t last = h->remove + h->k;
     warn_of_few_rows(json, &count, w);
+    if (h->flags & MODEL_WITHIN) warn_of_few_pairs(json, &count, h);
     if (last > h->rank)
       append_warning(
           json, &count,
@@ -151,6 +162,10 @@ static void append_info(sqlite3_str *json, const struct whitener *w) {
     append_number(json, "ridge", h->ridge);
   }
   append_number(json, aligned ? "exponent" : "power", h->power);
+  if (h->flags & MODEL_WITHIN) {
+    append_number(json, "within", h->within);
+    sqlite3_str_appendf(json, ",\"order\":\"%s\",\"pairs\":%u", within_order_name(h->order), h->pairs);
+  }
   sqlite3_str_appendf(json, ",\"remove\":%u,\"normalize\":%s", h->remove,
                       h->flags & MODEL_NORMALIZE ? "true" : "false");
   sqlite3_str_appendf(json, ",\"precision\":\"%s\"", h->flags & MODEL_SINGLE ? "single" : "double");

@@ -244,20 +244,34 @@ static void merge_step(sqlite3_context *context, int argc, sqlite3_value **argv)
     stats->group.failed = join_blob(&call, argv[0], "stats", ROWS | PAIRS, &stats->moments);
 }
 
-/* whiten_solve(stats [, k [, options]]) */
+/* Pairs of vectors like the rows'; 0 on success. */
+static int read_pairs(struct call *call, sqlite3_value *value, size_t dim, struct moments *pairs) {
+  if (pair_stats_read(call, value, "pair_stats", pairs)) return call->failed;
+  size_t dim_a = pairs->dim_a, dim_b = pairs->dim - dim_a;
+  if (dim_a != dim || dim_b != dim)
+    fail(call, "pair_stats is of pairs of %lld and %lld dimensions, expected %lld and %lld as in stats",
+         (long long)dim_a, (long long)dim_b, (long long)dim, (long long)dim);
+  return call->failed;
+}
+
+/* whiten_solve(stats [, k [, options [, pair_stats]]]) */
 static void whiten_solve(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
-  struct moments moments = {0};
+  struct moments moments = {0}, pairs = {0};
   struct solve_options options;
+  sqlite3_value *k_and_options[] = {argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL};
+  int has_pairs = argc > 3 && sqlite3_value_type(argv[3]) != SQLITE_NULL;
   if (any_null(1, argv)) return;
   if (stats_read(&call, argv[0], "stats", &moments) == 0 &&
-      options_read(&call, argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL, moments.dim, &options) == 0) {
+      (!has_pairs || read_pairs(&call, argv[3], moments.dim, &pairs) == 0) &&
+      options_read_within(&call, k_and_options, moments.dim, has_pairs ? &pairs : NULL, &options) == 0) {
     if (options.precision != SCATTER_DOUBLE)
       fail(&call, "options.precision is single, expected double: the moments are summed already");
     else
       result_solved(&call, &moments, &options);
   }
   moments_clear(&moments);
+  moments_clear(&pairs);
 }
 
 const struct function moments_functions[] = {
@@ -274,5 +288,5 @@ const struct function moments_functions[] = {
      .flags = FUNCTION_PURE,
      .step = merge_step,
      .final = final},
-    {.name = "whiten_solve", .min_args = 1, .max_args = 3, .flags = FUNCTION_PURE, .call = whiten_solve},
+    {.name = "whiten_solve", .min_args = 1, .max_args = 4, .flags = FUNCTION_PURE, .call = whiten_solve},
     {.name = NULL}};

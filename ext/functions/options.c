@@ -31,6 +31,7 @@ static int read_k(struct call *call, sqlite3_value *value, size_t d, struct solv
 struct reading {
   int64_t d;
   struct solve_options *options;
+  int has_order;
 };
 
 static struct solve_options *options_of(void *out) {
@@ -81,6 +82,23 @@ static void read_precision(struct call *call, const struct member *m, void *out)
     fail_member(call, m, "\"double\" or \"single\"");
 }
 
+static void read_within(struct call *call, const struct member *m, void *out) {
+  struct solve_options *o = options_of(out);
+  o->within.share = m->number;
+  if (!m->is_number || !(m->number > 0 && m->number <= 1)) fail_member(call, m, "a number above 0, up to 1");
+}
+
+static void read_order(struct call *call, const struct member *m, void *out) {
+  struct solve_options *o = options_of(out);
+  ((struct reading *)out)->has_order = 1;
+  for (uint32_t i = 0; within_order_name(i) != NULL; i++) {
+    if (!member_is_text(m, within_order_name(i))) continue;
+    o->within.order = (enum within_order)i;
+    return;
+  }
+  fail_member(call, m, "\"ratio\" or \"variance\"");
+}
+
 static const struct member_reader OPTIONS[] = {
     {"method", read_method},       {"ridge", read_ridge},         {"power", read_power}, {"remove", read_remove},
     {"normalize", read_normalize}, {"precision", read_precision}, {NULL, NULL}};
@@ -89,9 +107,46 @@ int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, si
                  struct solve_options *out) {
   *out = SOLVE_DEFAULTS;
   if (k != NULL && read_k(call, k, d, out)) return call->failed;
-  if (options != NULL && members_read(call, options, OPTIONS, &(struct reading){(int64_t)d, out}))
+  if (options != NULL && members_read(call, options, OPTIONS, &(struct reading){.d = (int64_t)d, .options = out}))
     return call->failed;
   return 0;
+}
+
+static const struct member_reader OPTIONS_WITHIN[] = {
+    {"method", read_method}, {"ridge", read_ridge},         {"power", read_power},
+    {"remove", read_remove}, {"normalize", read_normalize}, {"precision", read_precision},
+    {"within", read_within}, {"order", read_order},         {NULL, NULL}};
+
+/* Pairs have a kernel of their own: what shapes that of the rows has no place in it. */
+static void check_within(struct call *call, const struct solve_options *o, int has_order) {
+  double share = o->within.share;
+  if (!(share > 0) && has_order)
+    fail(call, "options has order without within, expected within besides, and pair_stats");
+  else if (!(share > 0) && o->within.pairs != NULL)
+    fail(call, "options is without within, expected the share of pair_stats, a number above 0, up to 1");
+  else if (share > 0 && o->within.pairs == NULL)
+    fail(call,
+         "pair_stats is missing or NULL and options.within is %!.15g, expected a pair stats BLOB from "
+         "whiten_pair_stats or whiten_merge",
+         share);
+  else if (share > 0 && o->method != MODEL_PCA)
+    fail(call, "options.method is \"%s\" with within, expected \"pca\"", model_method_name(o->method));
+  else if (share > 0 && o->oas)
+    fail(call, "options.ridge is \"oas\" with within, expected a number >= 0");
+  else if (share > 0 && (o->power != 1 || o->remove != 0))
+    fail(call, "options has power or remove with within, expected neither: a ridge or a smaller share softens it");
+}
+
+int options_read_within(struct call *call, sqlite3_value *const *k_and_options, size_t d,
+                        const struct moments *pairs, struct solve_options *out) {
+  struct reading reading = {.d = (int64_t)d, .options = out};
+  *out = SOLVE_DEFAULTS;
+  out->within.pairs = pairs;
+  sqlite3_value *k = k_and_options[0], *options = k_and_options[1];
+  if (k != NULL && read_k(call, k, d, out)) return call->failed;
+  if (options != NULL && members_read(call, options, OPTIONS_WITHIN, &reading)) return call->failed;
+  check_within(call, out, reading.has_order);
+  return call->failed;
 }
 
 /* Why there are no more components: what stands before and behind the number of rows, and what helps besides. */
@@ -135,6 +190,17 @@ static void fail_solve(struct call *call, enum status status, const struct momen
       break;
     case STATUS_K_CHOLESKY:
       fail(call, "method is cholesky with k, power or remove, expected none of them: it takes the whole space");
+      break;
+    case STATUS_SAME_PAIRS:
+      fail(call, "pair_stats has no differences (n = %lld), expected related pairs of different vectors",
+           (long long)o->within.pairs->rows);
+      break;
+    case STATUS_FEW_PAIRS:
+      fail(
+          call,
+          "pair_stats has differences in fewer directions (n = %lld) than the rows have variance in, expected more "
+          "pairs, a ridge, or within below %!.15g",
+          (long long)o->within.pairs->rows, o->within.share);
       break;
     case STATUS_RANK: fail_rank(call, m, o, limit); break;
     case STATUS_OVERFLOW:
