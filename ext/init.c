@@ -76,9 +76,10 @@ static int register_functions(sqlite3 *db, const struct function *table, struct 
 
 static int register_all(sqlite3 *db, struct connection *connection, const char **name) {
   /* config_functions, which end in whiten_version, stand behind the tables. */
-  static const struct function *const FUNCTIONS[] = {
-      embedding_functions, similarity_functions, pool_functions,  model_functions, fit_functions,
-      moments_functions,   measure_functions,    batch_functions, index_functions, tune_functions};
+  static const struct function *const FUNCTIONS[] = {embedding_functions, similarity_functions, pool_functions,
+                                                     model_functions,     fit_functions,        moments_functions,
+                                                     align_functions,     measure_functions,    batch_functions,
+                                                     index_functions,     tune_functions};
   static const struct table_function *const TABLES[] = {
       &whiten_spectrum_table, &whiten_rows_table,  &embedding_rows_table,     &cosine_topk_table,
       &cosine_join_table,     &cosine_pairs_table, &whiten_index_recall_table};

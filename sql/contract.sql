@@ -16,7 +16,7 @@
 -- dimension, where its halves tell (256 numbers and more; not where all low halves are 0): embedding(v, 'f64') reads it.
 -- A model that is NULL is an error. Where an INTEGER is expected, a REAL without a fraction is one: 5.0 is 5.
 -- Dot-like sums run in 32 float32 lanes, pooling and statistics in float64.
--- Everything but what solves for a model (whiten_fit, whiten_solve, whiten_import; whiten_tune) gives the same bits on every machine;
+-- Everything but what solves for a model (whiten_fit, whiten_solve, whiten_align, whiten_import; whiten_tune) gives the same bits on every machine;
 -- whiten_stats and isotropy with every kernel variant that fuses multiply and add: all but 'portable' on x86.
 -- In a host that sets its CPU to flush-to-zero, elements, results and products below 2^-126 in magnitude may count as 0
 -- in embedding, embedding_as, embedding_norm, embedding_normalize, embedding_scale, cosine_sim, dot_product, l2_distance,
@@ -398,7 +398,7 @@ SELECT typeof(whiten_model(whiten_import('[1]', '[0]')));
 SELECT whiten_model(NULL);
 --> error: whiten_model: model is NULL, expected a model BLOB or a whiten_model() handle (a handle does not survive a CTE, a view or a column: use it where it is made)
 SELECT whiten_model(x'0102');
---> error: whiten_model: model is a foreign BLOB of 2 bytes, expected one made by whiten_fit, whiten_solve or whiten_import
+--> error: whiten_model: model is a foreign BLOB of 2 bytes, expected one made by whiten_fit, whiten_solve, whiten_align or whiten_import
 
 -- whiten_apply(model, v): (v - mean) @ kernel, k elements (d for 'zca' and 'zca-cor'); divided by its norm if
 --   the model says normalize, and then NULL for a zero result.
@@ -417,7 +417,7 @@ SELECT whiten_apply(whiten_import('[1,0, 0,2, 1,1]', '[-1,-1,-1]'), '[2,3]');
 SELECT whiten_apply(NULL, '[1]');
 --> error: whiten_apply: model is NULL, expected a model BLOB or a whiten_model() handle (a handle does not survive a CTE, a view or a column: use it where it is made)
 SELECT whiten_apply(whiten_stats(value), '[1,2]') FROM json_each('[[1,2],[2,1],[3,4]]');
---> error: whiten_apply: model is a foreign BLOB of 96 bytes (it is a stats BLOB: whiten_solve makes a model of it), expected one made by whiten_fit, whiten_solve or whiten_import
+--> error: whiten_apply: model is a foreign BLOB of 96 bytes (it is a stats BLOB: whiten_solve makes a model of it), expected one made by whiten_fit, whiten_solve, whiten_align or whiten_import
 
 -- whiten_inverse(model, y): back to d elements: the least-squares reconstruction mean + y @ pseudo-inverse of
 --   the kernel, exact up to rounding when k = d.
@@ -497,6 +497,16 @@ SELECT embedding_as(whiten_bias(whiten_fit(value)), 'json')
 --> '[-1,-2]'
 SELECT whiten_bias(NULL);
 --> error: whiten_bias: model is NULL, expected a model BLOB or a whiten_model() handle (a handle does not survive a CTE, a view or a column: use it where it is made)
+
+-- whiten_offset(model): what is added to the result, m float32: y = (x + bias) @ kernel + offset. Zeros but for models of
+--   whiten_align that lead into the other's space, where it is the mean of that.
+SELECT embedding_as(whiten_offset(whiten_import('[1,0, 0,2, 1,1]', '[-1,-1,-1]')), 'json');
+--> '[0,0]'
+SELECT embedding_as(whiten_offset(whiten_align(whiten_pair_stats(column1, column2), 'a->b')), 'json')
+  FROM (VALUES ('[1,5]', '[2]'), ('[3,4]', '[6]'), ('[2,9]', '[7]'));
+--> '[5]'
+SELECT whiten_offset(NULL);
+--> error: whiten_offset: model is NULL, expected a model BLOB or a whiten_model() handle (a handle does not survive a CTE, a view or a column: use it where it is made)
 
 -- whiten_import(kernel, bias): a model from arrays fitted elsewhere: d is the length of bias, kernel is d x
 --   k, row-major.
@@ -593,6 +603,43 @@ SELECT whiten_solve(stats, NULL, '{"within":1}') FROM moments;
 --> error: whiten_solve: pair_stats is missing or NULL and options.within is 1.0, expected a pair stats BLOB from whiten_pair_stats or whiten_merge
 SELECT whiten_solve(stats, NULL, NULL, pair_stats) FROM moments;
 --> error: whiten_solve: options is without within, expected the share of pair_stats, a number above 0, up to 1
+
+-- whiten_align(pair_stats, side [, options]): from the moments of pairs of vectors of the same texts by two embedding
+--   models, a and b, a model of one side of them: 'a' and 'b' lead from each into one shared space, 'a->b' and 'b->a' from
+--   one into the other's. Options: JSON with "k" (components kept, at most the smaller of the dimensions; all that the
+--   sides share), "ridge" (a number >= 0, in units of each side's mean variance of a column; 0.3), "exponent" (0 to 1, of
+--   the correlations that the components are scaled by: 1 is ridge regression, 0 whitened Procrustes; 0.5) and "normalize".
+--   Whatever takes a model takes it; the 'a' and 'b' of the same moments and options belong together. What comes of it
+--   is for ranking: similarities across are lower than within, so a threshold of before does not hold.
+CREATE TABLE both (old, new);
+INSERT INTO both VALUES ('[3,3]', '[10,0]'), ('[3,1]', '[10,4]'), ('[-1,3]', '[2,0]'), ('[-1,1]', '[2,4]');
+CREATE TABLE pairs AS SELECT whiten_pair_stats(old, new) AS s FROM both;
+SELECT embedding_as(whiten_apply(whiten_align(s, 'a->b', '{"ridge":0}'), '[1,2]'), 'json'),
+  embedding_as(whiten_apply(whiten_align(s, 'a->b', '{"ridge":0}'), '[5,2]'), 'json'),
+  embedding_as(whiten_apply(whiten_align(s, 'b->a', '{"ridge":0}'), '[10,0]'), 'json') FROM pairs;
+--> '[6,2]' | '[14,2]' | '[3,3]'
+-- (x + bias) @ kernel + offset
+SELECT embedding_as(whiten_bias(m), 'json'), embedding_as(whiten_kernel(m), 'json'), embedding_as(whiten_offset(m), 'json')
+  FROM (SELECT whiten_align(s, 'a->b', '{"ridge":0,"exponent":1}') AS m FROM pairs);
+--> '[-1,-2]' | '[2,0,0,-2]' | '[6,2]'
+SELECT cosine_sim(whiten_apply(whiten_align(s, 'a'), old), whiten_apply(whiten_align(s, 'b'), new))
+  FROM both, pairs ORDER BY both.rowid LIMIT 2;
+--> ~ 1
+--> ~ 1
+SELECT embedding_as(whiten_inverse(whiten_align(s, 'a->b'), whiten_apply(whiten_align(s, 'a->b'), '[3,1]')), 'json') FROM pairs;
+--> '[3,1]'
+SELECT i ->> 'version', i ->> 'method', i ->> 'side', i ->> 'n', i ->> 'd', i ->> 'k', i ->> 'ridge', i ->> 'exponent'
+  FROM (SELECT whiten_info(whiten_align(s, 'b', '{"k":1}')) AS i FROM pairs);
+--> 2 | 'align' | 'b' | 4 | 2 | 1 | 0.3 | 0.5
+SELECT whiten_align(NULL, 'a');
+--> NULL
+SELECT whiten_align(s, 'c') FROM pairs;
+--> error: whiten_align: side is 'c', expected 'a', 'b', 'a->b' or 'b->a'
+SELECT whiten_align(s, 'a', '{"k":3}') FROM pairs;
+--> error: whiten_align: options.k is 3, expected an integer from 1 to 2, the smaller of the dimensions
+SELECT whiten_align(whiten_pair_stats(column1, column2), 'a', '{"ridge":0}')
+  FROM (VALUES ('[1,5]', '[2]'), ('[3,4]', '[6]'));
+--> error: whiten_align: options.ridge is 0, expected one above: the 2 pairs have variance in 1 of a's 2 dimensions
 
 -- whiten_spectrum(model): a table of component (from 1), eigenvalue (before the ridge), ratio of the
 --   variance, cumulative; all d components.

@@ -303,8 +303,9 @@ enum status align_solve(const struct moments *pairs, enum model_side side, const
                         .b = {.side = MODEL_SIDE_B, .dim = pairs->dim - pairs->dim_a}};
   struct parts parts = {0};
   *limit = (struct align_limit){0};
+  if (pairs->rows < 2) return STATUS_NO_VARIANCE;
   if (!(pairs->weight > 1) || isinf(pairs->weight)) return STATUS_WEIGHT;
-  enum status rc = pairs->rows < 2 ? STATUS_NO_VARIANCE : prepare_half(&s, 0, &s.a, limit);
+  enum status rc = prepare_half(&s, 0, &s.a, limit);
   if (rc == STATUS_OK) rc = prepare_half(&s, pairs->dim_a, &s.b, limit);
   if (rc == STATUS_OK) rc = decompose(&s, limit);
   if (rc == STATUS_OK) rc = fix_signs(&s);

@@ -1,5 +1,5 @@
-/* whiten_model, whiten_apply, whiten_inverse, whiten_info, whiten_check, whiten_kernel, whiten_bias, whiten_import: what
-** is done with a model. */
+/* whiten_model, whiten_apply, whiten_inverse, whiten_info, whiten_check, whiten_kernel, whiten_bias, whiten_offset,
+** whiten_import: what is done with a model. */
 #include "core/solve.h"
 
 #include <math.h>
@@ -130,6 +130,12 @@ static void append_warnings(sqlite3_str *json, const struct whitener *w) {
           "k = %u goes beyond the rank, %u: in the last %u components the rows have no variance, and only the "
           "ridge scales them",
           h->k, h->rank, last - h->rank < h->k ? last - h->rank : h->k);
+  } else if (h->side != MODEL_SIDE_NONE) {
+    if (h->weight < h->d)
+      append_warning(
+          json, &count,
+          "n = %lld pairs is below d = %u: with more of them the other side's vectors are found more often",
+          (long long)h->n, h->d);
   } else if (!(h->flags & MODEL_INVERSE)) {
     append_warning(json, &count, "the columns of the kernel are dependent: whiten_inverse is not defined");
   }
@@ -212,9 +218,9 @@ static void whiten_check(sqlite3_context *context, int argc, sqlite3_value **arg
   sqlite3_result_int(context, sound);
 }
 
-enum { KERNEL, BIAS };
+enum { KERNEL, BIAS, OFFSET };
 
-/* whiten_kernel(model), whiten_bias(model) */
+/* whiten_kernel(model), whiten_bias(model), whiten_offset(model) */
 static void export(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
   (void)argc;
@@ -225,7 +231,9 @@ static void export(sqlite3_context *context, int argc, sqlite3_value **argv) {
   const struct {
     size_t count;
     void (*copy)(const struct whitener *w, float *out);
-  } parts[] = {[KERNEL] = {d * m, whitener_copy_kernel}, [BIAS] = {d, whitener_copy_bias}};
+  } parts[] = {[KERNEL] = {d * m, whitener_copy_kernel},
+               [BIAS] = {d, whitener_copy_bias},
+               [OFFSET] = {m, whitener_copy_offset}};
   size_t count = parts[call_variant(&call)].count;
   float *out = result_buffer(&call, count);
   if (out != NULL) {
@@ -297,5 +305,6 @@ const struct function model_functions[] = {SCALAR("whiten_model", 1, 0, whiten_m
                                            SCALAR("whiten_check", 1, 0, whiten_check),
                                            SCALAR("whiten_kernel", 1, KERNEL, export),
                                            SCALAR("whiten_bias", 1, BIAS, export),
+                                           SCALAR("whiten_offset", 1, OFFSET, export),
                                            SCALAR("whiten_import", 2, 0, whiten_import_call),
                                            {.name = NULL}};

@@ -178,9 +178,10 @@ void fail_blob(struct call *call, const char *argument, enum status status, cons
                       : moments_are_in(blob, bytes) ? " (it is a stats BLOB: whiten_solve makes a model of it)"
                       : moments_of_pairs_are_in(blob, bytes) ? " (it is a pair stats BLOB)"
                                                              : "";
-  const char *makers = strcmp(argument, "stats") == 0        ? "whiten_stats or whiten_merge"
-                       : strcmp(argument, "pair_stats") == 0 ? "whiten_pair_stats or whiten_merge"
-                                                             : "whiten_fit, whiten_solve or whiten_import";
+  const char *makers = strcmp(argument, "stats") == 0 ? "whiten_stats or whiten_merge"
+                       : strcmp(argument, "pair_stats") == 0
+                           ? "whiten_pair_stats or whiten_merge"
+                           : "whiten_fit, whiten_solve, whiten_align or whiten_import";
   switch (status) {
     case STATUS_FOREIGN:
       fail(call, "%s is a foreign BLOB of %lld bytes%s, expected one made by %s", argument, (long long)bytes,

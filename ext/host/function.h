@@ -38,8 +38,8 @@ struct binding {
 
 /* The tables, each ended by a row without a name. */
 extern const struct function embedding_functions[], similarity_functions[], pool_functions[], model_functions[],
-    fit_functions[], moments_functions[], measure_functions[], batch_functions[], config_functions[],
-    index_functions[], tune_functions[];
+    fit_functions[], moments_functions[], align_functions[], measure_functions[], batch_functions[],
+    config_functions[], index_functions[], tune_functions[];
 /* The table-valued functions: see table.h. */
 struct table_function;
 extern const struct table_function whiten_spectrum_table, whiten_rows_table, embedding_rows_table,

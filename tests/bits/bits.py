@@ -22,7 +22,7 @@ from seal import sealed
 SQL = pathlib.Path(__file__).with_name("bits.sql")
 ENTRY = "sqlite3_whiten_init"
 PCA, ZCA, CHOLESKY = 0, 1, 4
-NORMALIZE, IMPORTED, SCALES, INVERSE = 1, 4, 8, 16
+NORMALIZE, IMPORTED, SCALES, INVERSE, OFFSET = 1, 4, 8, 16, 128
 
 
 class Source:
@@ -114,6 +114,24 @@ def model(source, d, k, method=PCA, flags=0, n=1000):
     return sealed(head + bytes(16) + body)
 
 
+def aligned(source, d, k, m, side, flags=0):
+    """One of version 2, as whiten_align makes it: of side 1 and 2 without, of 3 and 4 with an offset."""
+    flags |= INVERSE | (OFFSET if side > 2 else 0)
+    body = pack64(source.float64(-3, 1) for _ in range(d))
+    if side > 2:
+        body += pack64(source.float64(-3, 1) for _ in range(m))
+    body += source.vector(d * m, 119, 126) + source.vector(m * d, 119, 126)
+    head = b"whitenM\0" + struct.pack("<IIQQ", 2, 0x01020304, 128 + len(body), 0)
+    head += struct.pack("<IIIIqdIIIIdddd", d, k, m, k, 100, 100.0, PCA, flags, 0, side, 0.3, 0.0, 0.5, 0.5)
+    return sealed(head + bytes(16) + body)
+
+
+def aligned_models(source):
+    for side, d, k, m in [(1, 24, 10, 10), (2, 24, 17, 17), (3, 24, 10, 67), (4, 24, 20, 20), (3, 24, 3, 49)]:
+        for flags in (0, NORMALIZE):
+            yield side, aligned(source, d, k, m, side, flags)
+
+
 def stats(source, d, n):
     cross = [[source.float64(-2, 1, sign=0 if i == j else None) for j in range(i, d)] for i in range(d)]
     body = pack64(source.float64(-3, 1) for _ in range(d)) + b"".join(pack64(row) for row in cross)
@@ -195,6 +213,7 @@ def write_database(path):
       BEGIN;
       CREATE TABLE pairs(id INTEGER PRIMARY KEY, kind TEXT, a BLOB, b BLOB);
       CREATE TABLE models(id INTEGER PRIMARY KEY, name TEXT, d INTEGER, model BLOB);
+      CREATE TABLE aligned_models(id INTEGER PRIMARY KEY, side, model BLOB);
       CREATE TABLE inputs(id INTEGER PRIMARY KEY, d INTEGER, v BLOB);
       CREATE TABLE documents(id INTEGER PRIMARY KEY, v BLOB);
       CREATE TABLE long(id INTEGER PRIMARY KEY, v BLOB);
@@ -231,6 +250,7 @@ def write_database(path):
     put("texts", ((text,) for text in json_texts(source)))
     put("shards", ((d, stats(source, d, 1 + source.bits(10))) for d in (1, 6, 40) for _ in range(5)))
     put("scores", ((source.bits(6), source.bits(16) / 256 - 100) for _ in range(500)))
+    put("aligned_models", aligned_models(Source(2)))
     db.execute("COMMIT")
     db.close()
 

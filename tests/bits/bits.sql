@@ -1,6 +1,6 @@
 -- What is promised to give the same bits everywhere, over the tables that bits.py writes. A comment of one line names
 -- the statement behind it; its hash is in bits.expected. What goes through LAPACK or BLAS is not here: whiten_fit,
--- whiten_solve, whiten_import. What writes has a test of its own. The statements whose names begin with "scatter" need a CPU that fuses multiply and add.
+-- whiten_solve, whiten_align, whiten_import. What writes has a test of its own. The statements whose names begin with "scatter" need a CPU that fuses multiply and add.
 
 -- embedding json
 SELECT id, embedding(json) FROM texts ORDER BY id;
@@ -90,6 +90,13 @@ SELECT d.id, whiten_apply((SELECT whiten_model(model) FROM models WHERE name = '
 
 -- whiten_kernel and whiten_bias
 SELECT id, whiten_kernel(model), whiten_bias(model) FROM models ORDER BY id;
+
+-- whiten_offset and what it is added to
+SELECT m.id, d.id, whiten_apply(m.model, d.v), whiten_inverse(m.model, whiten_apply(m.model, d.v)), whiten_offset(m.model)
+  FROM aligned_models AS m, documents AS d WHERE d.id % 25 = 1 ORDER BY m.id, d.id;
+
+-- whiten_rows with an offset
+SELECT m.id, r.rowid, r.vector FROM aligned_models AS m, whiten_rows(m.model, 'documents', 'v') AS r ORDER BY m.id, r.rowid;
 
 -- whiten_info
 SELECT id, i -> 'explained', i -> 'condition', i -> 'rank', i -> 'hash'

@@ -49,6 +49,10 @@ def models(db):
     yield "import", b"\7" + model
     (model,) = db.execute("SELECT whiten_import('[1,1,1,1]', '[1,2]')").fetchone()
     yield "dependent", b"\0" + model
+    sql = "SELECT whiten_align(whiten_pair_stats(value, embedding_truncate(value, 2)), ?, ?) FROM json_each(?)"
+    for i, side in enumerate(["a", "b", "a->b", "b->a"]):
+        (model,) = db.execute(sql, (side, json.dumps({"normalize": i % 2 == 0}), ROWS)).fetchone()
+        yield f"align{i}", bytes([2 * i + 1]) + model
 
 
 def stats(db):

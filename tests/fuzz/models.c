@@ -49,6 +49,7 @@ static void check_model(sqlite3_value *model, const struct model_header *h) {
   uint64_t d = h->d, m = h->m;
   check_size("SELECT whiten_kernel(?1)", model, 4 * d * m);
   check_size("SELECT whiten_bias(?1)", model, 4 * d);
+  check_size("SELECT whiten_offset(?1)", model, 4 * m);
   check_same("SELECT whiten_apply(?1, ?2)", "SELECT whiten_apply(whiten_model(?1), ?2)", model, x);
   check_same("SELECT whiten_inverse(?1, ?2)", "SELECT whiten_inverse(whiten_model(?1), ?2)", model, y);
   check_same("SELECT whiten_info(?1), ?2", "SELECT whiten_info(whiten_model(?1)), ?2", model, x);

@@ -100,6 +100,12 @@ const struct statement statements[] = {
     {NULL, "SELECT whiten_check(:model), whiten_check(substr(:zca, 2)), whiten_check(NULL)"},
     {"whiten_kernel", "SELECT whiten_kernel(model), whiten_kernel(whiten_model(model)) FROM models"},
     {"whiten_bias", "SELECT whiten_bias(model), whiten_bias(whiten_model(model)) FROM models"},
+    {"whiten_offset", "SELECT whiten_offset(model), whiten_offset(whiten_model(model)) FROM models"},
+    {"whiten_align",
+     "SELECT whiten_align(whiten_pair_stats(v, embedding_truncate(j, 3)), 'a', '{\"k\": 2, \"normalize\": true}') FROM t"},
+    {NULL, "SELECT whiten_align(whiten_pair_stats(v, j), 'b->a', '{\"exponent\": 1}') FROM t"},
+    {NULL, "SELECT whiten_apply(m, :json), whiten_inverse(m, :json), whiten_info(m), whiten_offset(m)"
+           " FROM (SELECT whiten_align(whiten_pair_stats(v, j), 'a->b') AS m FROM t)"},
     {"whiten_import", "SELECT whiten_import(whiten_kernel(model), whiten_bias(model)) FROM models"},
     {NULL, "SELECT whiten_apply(whiten_import('[1,0,0,1]', '[1,2]'), '[3,4]'), whiten_import(x'0000803f', '[0]')"},
     {NULL, "SELECT whiten_import(zeroblob(6400), zeroblob(160))"},

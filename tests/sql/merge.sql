@@ -40,3 +40,6 @@ CREATE TABLE pair(a, b);
 INSERT INTO pair VALUES ('[3,3]', '[1]'), ('[3,1]', '[2]'), ('[-1,3]', '[3]'), ('[-1,1]', '[6]');
 SELECT length(s), s = (SELECT whiten_merge(s) FROM (SELECT whiten_pair_stats(a, b) AS s FROM pair GROUP BY b > 2))
   FROM (SELECT whiten_pair_stats(a, b) AS s FROM pair);
+.print == pairs of two spaces: into a shared one, and from one into the other
+SELECT whiten_info(m) ->> 'side', length(whiten_apply(m, '[1,2]')), embedding_as(whiten_offset(m), 'json')
+  FROM (SELECT whiten_align(whiten_pair_stats(a, b), side) AS m FROM pair, (SELECT 'a' AS side UNION ALL SELECT 'a->b') GROUP BY side);

@@ -26,6 +26,14 @@ def fitting(k="NULL", options="'{}'", rows=ROWS):
     return f"SELECT whiten_fit(value, {k}, {options}) FROM {rows}"
 
 
+def aligning(side, options="{}", a="json_array(x)", b="json_array(3 - 2 * x)", weight=1):
+    """Four pairs, of x from 1 to 4."""
+    return (
+        f"SELECT whiten_align(whiten_pair_stats({a}, {b}, {weight}), {side}, '{options}')"
+        " FROM (SELECT value AS x FROM json_each('[1,2,3,4]'))"
+    )
+
+
 def option(key, value, **more):
     text = json.dumps({key: value, **more}).replace("'", "''")
     return fitting(options=f"'{text}'")
@@ -360,6 +368,48 @@ CASES = [
     ("whiten_solve-k", f"SELECT whiten_solve(whiten_stats(value), 3) FROM {ROWS}", "k is 3", "1 to 2"),
     ("whiten_solve-options", f"SELECT whiten_solve(whiten_stats(value), 1, '{{\"x\":1}}') FROM {ROWS}",
      "options has the key 'x'", "method, ridge"),
+    ("whiten_align-type", "SELECT whiten_align(1, 'a')", "pair_stats is INTEGER", "a pair stats BLOB"),
+    ("whiten_align-stats", "SELECT whiten_align(whiten_stats('[1]'), 'a')",
+     r"pair_stats is a foreign BLOB.*\(it is a stats BLOB", "whiten_pair_stats or whiten_merge"),
+    ("whiten_align-foreign", "SELECT whiten_align(zeroblob(100), 'a')", "pair_stats is a foreign BLOB", "whiten_pair_stats"),
+    ("whiten_align-damaged", f"SELECT whiten_align(CAST(substr({PAIRED}, 1, 70) || x'01' || substr({PAIRED}, 72) AS BLOB), 'a')",
+     "pair_stats is damaged", "an unaltered BLOB"),
+    ("whiten_align-side-null", f"SELECT whiten_align({PAIRED}, NULL)", "side is NULL", "'a', 'b', 'a->b' or 'b->a'"),
+    ("whiten_align-side-type", f"SELECT whiten_align({PAIRED}, 1)", "side is INTEGER", "'a', 'b'"),
+    ("whiten_align-side-blob", f"SELECT whiten_align({PAIRED}, x'61')", "side is a BLOB", "'a', 'b'"),
+    ("whiten_align-side", f"SELECT whiten_align({PAIRED}, 'A')", "side is 'A'", "'a', 'b', 'a->b' or 'b->a'"),
+    ("whiten_align-weight", aligning("'a'", weight=0.1), "weight sums to 0.4", "a finite sum above 1"),
+    ("whiten_align-one-pair", f"SELECT whiten_align({PAIRED}, 'a')",
+     r"the pairs have no variance \(n = 1\)", "at least two different ones"),
+    ("whiten_align-constant-a", aligning("'a'", a="'[1,1]'"), r"the a have no variance \(n = 4\)", "two different ones"),
+    ("whiten_align-constant-b", aligning("'b->a'", b="'[5]'"), r"the b have no variance \(n = 4\)", "two different ones"),
+    ("whiten_align-ridge-0", aligning("'a'", "{\"ridge\":0}", a="json_array(x, 2 * x)"),
+     "options.ridge is 0", "one above: the 4 pairs have variance in 1 of a's 2 dimensions"),
+    ("whiten_align-ridge-0-b", aligning("'a'", "{\"ridge\":0}", b="json_array(x, x, 3)"),
+     "options.ridge is 0", "variance in 1 of b's 3 dimensions"),
+    ("whiten_align-nothing", aligning("'a'", b="json_array((x % 2) * 2 - 1)", a="json_array((x > 2) * 2 - 1)"),
+     r"a and b have nothing in common \(n = 4\)", "vectors of the same texts"),
+    ("whiten_align-k-0", aligning("'a'", '{"k":0}'), "options.k is 0", "an integer from 1 to 1, the smaller"),
+    ("whiten_align-k-above", aligning("'b'", '{"k":2}'), "options.k is 2", "an integer from 1 to 1, the smaller"),
+    ("whiten_align-k-share", aligning("'b'", '{"k":0.5}'), "options.k is 0.5", "an integer from 1"),
+    ("whiten_align-k-text", aligning("'b'", '{"k":"1"}'), 'options.k is "1"', "an integer from 1"),
+    ("whiten_align-k-shared", aligning("'b'", '{"k":2}', a="json_array(x, x)", b="json_array(x, 2 * x)"),
+     "options.k is 2", r"at most 1: a and b share no more directions \(n = 4\)"),
+    ("whiten_align-ridge", aligning("'a'", '{"ridge":-1}'), "options.ridge is -1", "a number >= 0"),
+    ("whiten_align-ridge-oas", aligning("'a'", '{"ridge":"oas"}'), 'options.ridge is "oas"', "a number >= 0"),
+    ("whiten_align-ridge-inf", aligning("'a'", '{"ridge":1e999}'), "options.ridge is Inf", "a number >= 0"),
+    ("whiten_align-exponent", aligning("'a'", '{"exponent":1.5}'), "options.exponent is 1.5", "a number from 0 to 1"),
+    ("whiten_align-exponent-text", aligning("'a'", '{"exponent":"1"}'), "options.exponent is", "a number from 0 to 1"),
+    ("whiten_align-normalize", aligning("'a'", '{"normalize":1}'), "options.normalize is 1", "true or false"),
+    ("whiten_align-unknown", aligning("'a'", '{"power":1}'), "options has the key 'power'", "k, ridge, exponent or normalize"),
+    ("whiten_align-twice", aligning("'a'", '{"k":1,"k":1}'), "options has the key 'k' twice", "it once"),
+    ("whiten_align-options", aligning("'a'", "[]"), "options is a JSON array", "a JSON object"),
+    ("whiten_align-not-json", aligning("'a'", "{"), "options is not JSON", "a JSON object"),
+    ("whiten_align-beyond", aligning("'a'", a="json_array(x * 1e-40)"), "the kernel is beyond float32", "ordinary numbers"),
+    ("whiten_offset-type", "SELECT whiten_offset(5)", "model is INTEGER", A_MODEL),
+    ("whiten_offset-pairs", f"SELECT whiten_offset({PAIRED})", "model is .*pair stats", "whiten_fit"),
+    ("whiten_spectrum-aligned", f"SELECT * FROM whiten_spectrum(({aligning(chr(39) + 'a' + chr(39))}))",
+     "model is aligned and has no eigenvalues", "whiten_fit or whiten_solve"),
     # models
     ("whiten_apply-null", "SELECT whiten_apply(NULL, '[1]')", "model is NULL", A_MODEL),
     ("whiten_apply-null-row", "SELECT whiten_apply((SELECT 1 WHERE 0), '[1]')", "model is NULL", A_MODEL),
@@ -785,10 +835,11 @@ def blobs():
     fill(connection, rng.standard_normal((60, 6)))
     row = connection.execute(
         'SELECT whiten_fit(v, 4), whiten_stats(v), whiten_fit(v, 4, \'{"method":"zca"}\'),'
-        " whiten_import('[1,2,3,4,5,6]', '[0,0,0]'), whiten_pair_stats(v, embedding_truncate(v, 2)) FROM t"
+        " whiten_import('[1,2,3,4,5,6]', '[0,0,0]'), whiten_pair_stats(v, embedding_truncate(v, 2)),"
+        " whiten_align(whiten_pair_stats(v, embedding_truncate(v, 5)), 'a->b') FROM t"
     ).fetchone()
     connection.close()
-    return dict(zip(("model", "stats", "zca", "imported", "pairs"), row))
+    return dict(zip(("model", "stats", "zca", "imported", "pairs", "across"), row))
 
 
 def flipped(blob, at, bit=0):
@@ -805,7 +856,7 @@ VECTOR = "'[1,2,3,4,5,6]'"
 
 
 @pytest.mark.parametrize("genuine_first", [False, True])
-@pytest.mark.parametrize("kind", ["model", "zca"])
+@pytest.mark.parametrize("kind", ["model", "zca", "across"])
 def test_every_byte_of_a_model_counts(blobs, kind, genuine_first):
     """A flipped bit anywhere: header, mean, eigenvalues, scales, kernel, hash - also when the cache knows the
     hash."""
@@ -823,7 +874,7 @@ def test_every_byte_of_a_model_counts(blobs, kind, genuine_first):
 
 @pytest.mark.parametrize(
     "way",
-    ["whiten_model", "whiten_info", "whiten_kernel", "whiten_bias", "whiten_inverse", "whiten_spectrum"],
+    ["whiten_model", "whiten_info", "whiten_kernel", "whiten_bias", "whiten_offset", "whiten_inverse", "whiten_spectrum"],
 )
 def test_every_function_checks_the_model(blobs, way):
     connection, blob = connect(), blobs["model"]
