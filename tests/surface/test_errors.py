@@ -18,6 +18,7 @@ A_MODEL = r"a model BLOB or a whiten_model\(\) handle"
 ROWS = "json_each('[[3,3],[3,1],[-1,3],[-1,1],[1,2],[0,5]]')"
 LINE = "json_each('[[1,2,3],[2,3,4],[3,4,5],[7,8,9]]')"
 IMPORT = "whiten_import('[1,0,0,1,1,1]', '[0,0,0]')"
+STATS = f"(SELECT whiten_stats(value) FROM {ROWS})"
 PAIRED = "whiten_pair_stats('[1,2]', '[3]')"
 OF_TWO = "whiten_import('[1,0,0,1]', '[0,0]')"
 
@@ -350,6 +351,39 @@ CASES = [
      "whiten_stats"),
     ("whiten_apply-pairs", f"SELECT whiten_apply({PAIRED}, '[1]')", r"model is .* \(it is a pair stats BLOB\)",
      "whiten_fit"),
+    ("whiten_tune-stats", "SELECT whiten_tune(1, '[1]')", "row 1 of the group: stats is INTEGER", "BLOB"),
+    ("whiten_tune-model", f"SELECT whiten_tune({IMPORT}, '[1]')", "row 1 of the group: stats is .*model", "whiten_stats"),
+    ("whiten_tune-pair-stats", f"SELECT whiten_tune((SELECT {PAIRED}), '[1]')",
+     r"row 1 of the group: stats is .* \(it is a pair stats BLOB\)", "whiten_stats"),
+    ("whiten_tune-two-stats", "SELECT whiten_tune(s, '[1,2]') FROM (SELECT whiten_stats(value) AS s FROM"
+     " json_each('[[1,2],[2,2],[3,1],[1,1]]') GROUP BY key % 2)",
+     "row 2 of the group: stats is another one than in the rows before", "the same in all rows"),
+    ("whiten_tune-stats-then-text", f"SELECT whiten_tune(iif(value = 1, {STATS}, 'x'), '[1,2]') FROM json_each('[1,2]')",
+     "row 2 of the group: stats is another one", "the same in all rows"),
+    ("whiten_tune-dims", f"SELECT whiten_tune({STATS}, '[1,2,3]')", "row 1 of the group: v has 3 elements", "2 as in stats"),
+    ("whiten_tune-dims-a", f"SELECT whiten_tune({STATS}, '[1]', '[1,2]')",
+     "row 1 of the group: a has 1 element", "2 as in stats"),
+    ("whiten_tune-dims-b", f"SELECT whiten_tune({STATS}, '[1,2]', '[1]')",
+     "row 1 of the group: b has 1 element", "2 as in stats"),
+    ("whiten_tune-type", f"SELECT whiten_tune({STATS}, '[1,2]', 5)", "row 1 of the group: b is INTEGER", A_VECTOR),
+    ("whiten_tune-document", f"SELECT whiten_tune({STATS}, NULL, 5)", "row 1 of the group: b is INTEGER", A_VECTOR),
+    ("whiten_tune-nan", f"SELECT whiten_tune({STATS}, x'0000c07f00000000', '[1,2]')",
+     r"row 1 of the group: a\[0\] is NaN", "a finite number"),
+    ("whiten_tune-score", f"SELECT whiten_tune({STATS}, '[1,2]', '[2,1]', '5')",
+     "row 1 of the group: score is TEXT '5'", "a number"),
+    ("whiten_tune-score-infinite", f"SELECT whiten_tune({STATS}, '[1,2]', '[2,1]', 9e999)",
+     "row 1 of the group: score is", "finite"),
+    ("whiten_tune-options", f"SELECT whiten_tune({STATS}, '[1,2]', '[2,1]', 1, '{{\"guards\":1}}')",
+     "row 1 of the group: options has the key 'guards'", "guard"),
+    ("whiten_tune-guard", f"SELECT whiten_tune({STATS}, '[1,2]', '[2,1]', 1, '{{\"guard\":-1}}')",
+     "row 1 of the group: options.guard is -1", "a number >= 0"),
+    ("whiten_tune-guard-text", f"SELECT whiten_tune({STATS}, '[1,2]', '[2,1]', 1, '{{\"guard\":\"x\"}}')",
+     'row 1 of the group: options.guard is "x"', "a number >= 0"),
+    ("whiten_tune-variance", f"SELECT whiten_tune((SELECT whiten_stats('[1,2]')), v) FROM (SELECT json_array(value, 1)"
+     " AS v FROM json_each('[1,2,3,4,5,6,7,8,9,10]'))",
+     r"the rows of stats have no variance \(n = 1\)", "at least two different ones"),
+    ("whiten_tune-weight", "SELECT whiten_tune((SELECT whiten_stats(value, 0.1) FROM json_each('[[1],[2]]')), '[1]')",
+     r"the weights of stats sum to 0\.2", "above 1"),
     ("whiten_merge-type", "SELECT whiten_merge(1)", "row 1 of the group: stats is INTEGER", "BLOB"),
     ("whiten_merge-text", "SELECT whiten_merge('[1]')", "row 1 of the group: stats is TEXT", "BLOB"),
     ("whiten_merge-foreign", "SELECT whiten_merge(zeroblob(100))",
@@ -1034,6 +1068,7 @@ def test_error_in_one_group_of_many(shared):
         "whiten_pair_stats(value, value)",
         "mean_cosine(value)",
         "isotropy(value)",
+        "whiten_tune((SELECT whiten_stats(value) FROM json_each('[[1],[2]]')), value)",
     ):
         for _ in range(3):
             with pytest.raises(sqlite3.OperationalError):
