@@ -63,9 +63,10 @@ static struct tune_score correlate(struct bench *b, double *influence) {
   return (struct tune_score){.score = rho};
 }
 
-/* MRR by the weights (NULL: raw), with the squares of the rows in b->column. */
-static enum status rank(struct bench *b, const double *weights, double *influence, struct tune_score *score) {
-  struct ranking r = {.rows = &b->rows, .labels = b->labels, .reciprocal = influence};
+/* MRR by the weights (NULL: raw), with the squares of the rows in b->column; `place` among the influences. */
+static enum status rank(struct bench *b, const double *weights, size_t place, struct tune_score *score) {
+  struct ranking r = {
+      .rows = &b->rows, .labels = b->labels, .reciprocal = b->tune->influence + place * b->tune->units};
   enum status rc = ranking_measure(&r, weights, b->column);
   *score = (struct tune_score){r.mean, r.recall1, r.recall10};
   return rc;
@@ -76,7 +77,7 @@ static enum status measure_raw(struct bench *b) {
   size_t d = b->rows.d;
   if (is_retrieval(b)) {
     for (size_t i = 0; i < b->rows.count; i++) b->column[i] = vector_square_f64(d, b->rows.rows + i * d);
-    return rank(b, NULL, t->influence, &t->raw);
+    return rank(b, NULL, 0, &t->raw);
   }
   for (size_t i = 0; i < b->labels->count; i++) {
     const float *a = b->rows.rows + b->a[i] * d;
@@ -99,10 +100,11 @@ static enum status measure_one(struct bench *b, size_t index, size_t settings, c
                                struct tune_setting *setting) {
   struct tune *t = b->tune;
   enum status rc = STATUS_OK;
-  double *influence = t->influence + (1 + (size_t)(setting - t->settings)) * t->units;
+  size_t place = 1 + (size_t)(setting - t->settings);
+  double *influence = t->influence + place * t->units;
   if (is_retrieval(b)) {
     for (size_t i = 0; i < b->rows.count; i++) b->column[i] = b->squares[i * settings + index];
-    rc = rank(b, weights + index * b->rows.d, influence, &setting->measured);
+    rc = rank(b, weights + index * b->rows.d, place, &setting->measured);
   } else {
     fill_cosines(b, index, settings);
     setting->measured = correlate(b, influence);
