@@ -988,8 +988,8 @@ SELECT pearson(1, x'00');
 --   whiten_stats of the rows and
 --   - pairs a, b with a score of how alike they are: the measure is Spearman's correlation of score and cosine;
 --   - pairs of a query a and a relevant document b, without a score in any row: the measure is MRR, the mean of
---     1 / (1 + the number of documents with a higher cosine than the query's best relevant one), among all b of the group;
---     a row whose a is NULL adds a document that is relevant to none;
+--     1 / (1 + the number of documents with a higher cosine than the query's best relevant one), among all b of the group but
+--     the query itself; a row whose a is NULL adds a document that is relevant to none;
 --   - rows a alone: no measure, but a cautious default, said to be that.
 --   Measured are raw vectors and some 35 settings: power 0, .25, .5, .75, and power 1 with ridge 0, .1, 1, 10, all with remove
 --   0 to 3 (power 1 with ridge 0 where the rank is full, and rows are more than twice the dimensions); then the best of

@@ -51,7 +51,9 @@ static size_t rank_of(const struct ranking *r, const struct block *b, size_t que
     float cosine = products[l->pairs[i].b] * b->inverse[l->pairs[i].b];
     if (cosine > best) best = cosine;
   }
-  for (size_t i = 0; i < r->rows->count; i++) rank += l->is_document[i] && products[i] * b->inverse[i] > best;
+  uint32_t own = l->pairs[b->first_pair[query]].a;
+  for (size_t i = 0; i < r->rows->count; i++)
+    rank += l->is_document[i] && i != own && products[i] * b->inverse[i] > best;
   return rank;
 }
 

@@ -1,6 +1,6 @@
 /*
 ** How well the relevant documents of queries are found: reciprocal rank, and whether they are among the first 1 and 10.
-** The rank is 1 + the number of documents with a higher cosine than the query's best relevant one. Rows are those of
+** The rank is 1 + the number of documents, the query itself aside, with a higher cosine than its best relevant one. Rows are those of
 ** labels, rotated or not; products are float32, in blocks of queries against every row.
 */
 #ifndef WHITEN_CORE_RANKING_H
