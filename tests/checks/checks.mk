@@ -18,7 +18,9 @@ NEEDS_valgrind = libcmocka-dev valgrind
 NEEDS_lint     = $(NEEDS_unit) clang clang-format clang-tidy cppcheck shellcheck
 NEEDS_format   = clang-format
 NEEDS_fresh    = debootstrap
-CHECKERS = $(NEEDS_test) $(NEEDS_bits) $(NEEDS_coverage) $(NEEDS_fuzz) $(NEEDS_valgrind) $(NEEDS_lint) $(NEEDS_fresh)
+NEEDS_report   = chromium
+CHECKERS = $(NEEDS_test) $(NEEDS_bits) $(NEEDS_coverage) $(NEEDS_fuzz) $(NEEDS_valgrind) $(NEEDS_lint) $(NEEDS_fresh) \
+           $(NEEDS_report)
 
 check-deps: ## install what check-all needs
 	@tests/deps $(sort $(NEEDS) $(CHECKERS))

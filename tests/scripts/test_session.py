@@ -14,7 +14,7 @@ import pytest
 from conftest import PATIENCE, ROOT, SHELL, WHITEN_SO
 from test_scripts import base, command, done, draw, fill, parameter, run  # noqa: F401
 
-SCRIPTS = ("fit", "apply", "export_npy", "evaluate", "evaluate_retrieval", "index")
+SCRIPTS = ("fit", "apply", "export_npy", "evaluate", "evaluate_retrieval", "index", "report")
 DEFINITION = "(name TEXT PRIMARY KEY, model BLOB)"
 
 
@@ -93,7 +93,7 @@ def test_an_extension_that_is_loaded_stays(ready):
 def test_scripts_need_no_folder_to_write_to(run, base, ready, script):
     """They run where no file can be made: no commands go through a file that somebody else could write."""
     run("fit")
-    files = {"kernel": str(ready / "k.npy"), "bias": str(ready / "b.npy")}
+    files = {"kernel": str(ready / "k.npy"), "bias": str(ready / "b.npy"), "file": str(ready / "r.html")}
     run(script, cwd="/proc", database=ready / "my.db", replace=1, **files)
 
 
@@ -103,7 +103,7 @@ def test_scripts_leave_no_file(run, base, ready, script):
     before = {path.name for path in ready.iterdir()}
     run(script, replace=1)
     made = {path.name for path in ready.iterdir()} - before
-    assert made == ({"kernel.npy", "bias.npy"} if script == "export_npy" else set())
+    assert made == {"export_npy": {"kernel.npy", "bias.npy"}, "report": {"report.html"}}.get(script, set())
 
 
 # One definition of the table whitening

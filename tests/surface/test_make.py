@@ -134,7 +134,7 @@ def test_deps_install_what_the_goals_need(installed):
     packages, npm, _ = installed("deps", "test")
     assert packages == BUILDING | TESTING and {name[:10] for name in npm} <= {"sqlite-vec"}
     packages, npm, _ = installed("check-deps")
-    assert packages > BUILDING | TESTING | {"clang", "clang-format", "valgrind", "cppcheck", "debootstrap"}
+    assert packages > BUILDING | TESTING | {"clang", "clang-format", "valgrind", "cppcheck", "debootstrap", "chromium"}
     packages, npm, _ = installed("bench-deps")
     assert packages > BUILDING | {"python3-faiss"} and "clang" not in packages
 
