@@ -6,7 +6,7 @@
 
 #include "core/hash.h"
 
-enum { REPAIR_HASH = 1, REPAIR_SIZE = 2, REPAIR_MAGIC = 4 };
+enum { REPAIR_HASH = 1, REPAIR_SIZE = 2, REPAIR_MAGIC = 4, OF_PAIRS = 8 };
 enum { HEADER = 128, STATS_HEADER = 56, LARGEST = 1 << 14 };
 
 static uint32_t get32(const struct blob *blob, size_t at) {
@@ -71,7 +71,7 @@ struct blob blob_model(unsigned repairs, const struct input *input) {
 }
 
 struct blob blob_stats(unsigned repairs, const struct input *input) {
-  return repair(repairs, input, "whitenS", STATS_HEADER, size_of_stats);
+  return repair(repairs, input, repairs & OF_PAIRS ? "whitenP" : "whitenS", STATS_HEADER, size_of_stats);
 }
 
 void blob_free(struct blob *blob) {

@@ -1,5 +1,5 @@
 /* Model and stats BLOBs from what is left of an input, repaired: 1 the hash, 2 the size (cut, or filled up with zeros),
-** 4 magic, version and byte order. */
+** 4 magic, version and byte order; of stats, 8 makes it the magic of pair stats. */
 #ifndef FUZZ_BLOBS_H
 #define FUZZ_BLOBS_H
 

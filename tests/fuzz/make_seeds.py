@@ -47,6 +47,9 @@ def models(db):
         yield f"fit{i}", bytes([i]) + model
     (model,) = db.execute("SELECT whiten_import('[1,0,2,1,0,3]', '[1,2,3]')").fetchone()
     yield "import", b"\7" + model
+    sql = "SELECT whiten_solve(whiten_stats(value), 2, '{\"within\":0.5}', whiten_pair_stats(value, '[1,1,1]')) FROM json_each(?)"
+    (model,) = db.execute(sql, (ROWS,)).fetchone()
+    yield "within", b"\3" + model
     (model,) = db.execute("SELECT whiten_import('[1,1,1,1]', '[1,2]')").fetchone()
     yield "dependent", b"\0" + model
     sql = "SELECT whiten_align(whiten_pair_stats(value, embedding_truncate(value, 2)), ?, ?) FROM json_each(?)"
@@ -61,6 +64,12 @@ def stats(db):
         yield f"stats{i}", bytes([i, i]) + blob
     (blob,) = db.execute("SELECT whiten_stats(value) FROM json_each('[[1],[2]]')").fetchone()
     yield "line", b"\7\0" + blob
+    for i in range(6):
+        sql = "SELECT whiten_pair_stats(value, json_array(key, key * key % 5, 1), ?) FROM json_each(?)"
+        (blob,) = db.execute(sql, (i + 0.5, ROWS)).fetchone()
+        yield f"pairs{i}", bytes([8 + i, i]) + blob
+    (blob,) = db.execute("SELECT whiten_pair_stats(value, '[1]') FROM json_each('[[1,2],[2,2]]')").fetchone()
+    yield "unlike", b"\17\0" + blob
 
 
 def options(db):

@@ -23,6 +23,10 @@ PAIRED = "whiten_pair_stats('[1,2]', '[3]')"
 OF_TWO = "whiten_import('[1,0,0,1]', '[0,0]')"
 
 
+def within(options='{"within":0.5}', pairs="whiten_pair_stats(value, '[1,5]')", k="NULL"):
+    return f"SELECT whiten_solve(whiten_stats(value), {k}, '{options}', {pairs}) FROM {ROWS}"
+
+
 def fitting(k="NULL", options="'{}'", rows=ROWS):
     return f"SELECT whiten_fit(value, {k}, {options}) FROM {rows}"
 
@@ -444,6 +448,38 @@ CASES = [
     ("whiten_offset-pairs", f"SELECT whiten_offset({PAIRED})", "model is .*pair stats", "whiten_fit"),
     ("whiten_spectrum-aligned", f"SELECT * FROM whiten_spectrum(({aligning(chr(39) + 'a' + chr(39))}))",
      "model is aligned and has no eigenvalues", "whiten_fit or whiten_solve"),
+    # the difference of related pairs
+    ("whiten_solve-within-type", within(pairs="1"), "pair_stats is INTEGER", "a pair stats BLOB from whiten_pair_stats"),
+    ("whiten_solve-within-text", within(pairs="'[1]'"), "pair_stats is TEXT", "a pair stats BLOB"),
+    ("whiten_solve-within-foreign", within(pairs="zeroblob(100)"), "pair_stats is a foreign BLOB of 100 bytes", "whiten_pair_stats or"),
+    ("whiten_solve-within-stats", within(pairs="whiten_stats(value)"), r"pair_stats is a foreign BLOB of 96 bytes \(it is a stats BLOB",
+     "whiten_pair_stats"),
+    ("whiten_solve-within-model", within(pairs=IMPORT), r"pair_stats is .*\(it is a model BLOB\)", "whiten_pair_stats"),
+    ("whiten_solve-within-dims", within(pairs=PAIRED), "pair_stats is of pairs of 2 and 1 dimensions", "2 and 2 as in stats"),
+    ("whiten_solve-within-dims-both", within(pairs="whiten_pair_stats('[1]', '[2]')"), "pair_stats is of pairs of 1 and 1", "2 and 2"),
+    ("whiten_solve-within-missing", f"SELECT whiten_solve(whiten_stats(value), NULL, '{{\"within\":1}}') FROM {ROWS}",
+     "pair_stats is missing or NULL and options.within is 1", "a pair stats BLOB"),
+    ("whiten_solve-within-null", within(pairs="NULL"), "pair_stats is missing or NULL and options.within is 0.5", "a pair stats BLOB"),
+    ("whiten_solve-within-none", within(options="{}"), "options is without within", "the share of pair_stats"),
+    ("whiten_solve-within-zero", within(options='{"within":0}'), "options.within is 0", "a number above 0, up to 1"),
+    ("whiten_solve-within-two", within(options='{"within":2}'), "options.within is 2", "a number above 0, up to 1"),
+    ("whiten_solve-within-word", within(options='{"within":"all"}'), 'options.within is "all"', "a number above 0"),
+    ("whiten_solve-within-null-share", within(options='{"within":null}'), "options.within is null", "a number above 0"),
+    ("whiten_solve-within-order", within(options='{"within":1,"order":"size"}'), 'options.order is "size"', '"ratio" or "variance"'),
+    ("whiten_solve-order-alone", within(options='{"order":"ratio"}', pairs="NULL"), "options has order without within", "within besides"),
+    ("whiten_solve-within-method", within(options='{"within":1,"method":"zca"}'), 'options.method is "zca" with within', '"pca"'),
+    ("whiten_solve-within-oas", within(options='{"within":1,"ridge":"oas"}'), 'options.ridge is "oas" with within', "a number >= 0"),
+    ("whiten_solve-within-power", within(options='{"within":1,"power":0.5}'), "options has power or remove with within", "neither"),
+    ("whiten_solve-within-remove", within(options='{"within":1,"remove":1}'), "options has power or remove with within", "neither"),
+    ("whiten_solve-within-single", within(options='{"within":1,"precision":"single"}'), "options.precision is single", "double"),
+    ("whiten_fit-within", fitting(options="'{\"within\":1}'"), "options has the key 'within'", "method, ridge"),
+    ("whiten_solve-within-k", within(k="3"), "k is 3", "1 to 2"),
+    ("whiten_solve-within-same", within(pairs="whiten_pair_stats(value, value)"), r"pair_stats has no differences \(n = 6\)",
+     "pairs of different vectors"),
+    ("whiten_solve-within-few", within(options='{"within":1}', pairs="whiten_pair_stats(value, '[1,5]') FILTER (WHERE key = 0)"),
+     r"pair_stats has differences in fewer directions \(n = 1\)", "more pairs, a ridge, or within below 1"),
+    ("whiten_solve-within-no-variance", "SELECT whiten_solve(whiten_stats(value), NULL, '{\"within\":1}', whiten_pair_stats(value, '[0,0]'))"
+     " FROM json_each('[[1,2],[1,2]]')", r"the rows have no variance \(n = 2\)", "two different ones"),
     # models
     ("whiten_apply-null", "SELECT whiten_apply(NULL, '[1]')", "model is NULL", A_MODEL),
     ("whiten_apply-null-row", "SELECT whiten_apply((SELECT 1 WHERE 0), '[1]')", "model is NULL", A_MODEL),
