@@ -34,7 +34,8 @@ def matrices(x, a, b, share, ridge, w=None):
     """S_T and M, from the definitions."""
     total = numpy.cov(x.astype("f8").T)
     difference = a.astype("f8") - b
-    within = numpy.average(difference[:, :, None] * difference[:, None, :], axis=0, weights=w) / 2
+    w = numpy.ones(len(a)) if w is None else w
+    within = (difference * w[:, None]).T @ difference / w.sum() / 2
     scaled = share * within * numpy.trace(total) / numpy.trace(within)
     return total, (1 - share) * total + scaled + ridge * numpy.trace(total) / len(total) * numpy.eye(len(total))
 
