@@ -81,8 +81,8 @@ static int register_all(sqlite3 *db, struct connection *connection, const char *
                                                      align_functions,     measure_functions,    batch_functions,
                                                      index_functions,     tune_functions};
   static const struct table_function *const TABLES[] = {
-      &whiten_spectrum_table, &whiten_rows_table,  &embedding_rows_table,     &cosine_topk_table,
-      &cosine_join_table,     &cosine_pairs_table, &whiten_index_recall_table};
+      &whiten_spectrum_table, &whiten_rows_table,  &embedding_rows_table,      &cosine_topk_table,
+      &cosine_join_table,     &cosine_pairs_table, &whiten_index_recall_table, &whiten_index_join_table};
   int rc = SQLITE_OK;
   for (size_t t = 0; rc == SQLITE_OK && t < sizeof FUNCTIONS / sizeof *FUNCTIONS; t++)
     rc = register_functions(db, FUNCTIONS[t], connection, name);

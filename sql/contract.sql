@@ -934,6 +934,24 @@ SELECT recall FROM whiten_index_recall(NULL, 200, 10);
 SELECT recall FROM whiten_index_recall('documents', 200, 10);
 --> error: whiten_index_recall: index is 'documents', expected the name of a whiten_index table
 
+-- whiten_index_join(index, queries_table, queries_column, k): the k rows that the index finds for every row of a table of
+--   queries; the same as the join `FROM queries AS q JOIN index AS s ON s.query = q.v AND s.k = k`, but batches of
+--   queries share passes of the codes. By query_rowid, best first, ties by rowid. Queries that are NULL or have no
+--   direction have no rows.
+CREATE TABLE documents (id INTEGER PRIMARY KEY, v BLOB);
+INSERT INTO documents VALUES (1, '[1,0]'), (2, '[0,2]'), (3, '[-1,0]'), (4, NULL), (5, '[0,-2]');
+CREATE VIRTUAL TABLE documents_search USING whiten_index(content = documents, column = v);
+CREATE TABLE questions (id INTEGER PRIMARY KEY, v BLOB);
+INSERT INTO questions VALUES (10, '[3,0]'), (20, NULL), (30, '[0,0]'), (40, '[-1,-9]');
+SELECT query_rowid, rowid, similarity FROM whiten_index_join('documents_search', 'questions', 'v', 1);
+--> 10 | 1 | 1.0; 40 | 5 | ~ 0.97618706
+SELECT count(*) FROM whiten_index_join('documents_search', 'questions', 'v', 100);
+--> 8
+SELECT rowid FROM whiten_index_join('documents', 'questions', 'v', 1);
+--> error: whiten_index_join: index is 'documents', expected the name of a whiten_index table
+SELECT rowid FROM whiten_index_join('documents_search', 'questions', 'v', 0);
+--> error: whiten_index_join: k is 0, expected at least 1
+
 
 -- STATISTICS: does it help?
 

@@ -48,16 +48,25 @@ void candidates_compact(struct candidates *c, float least) {
   c->count = kept;
 }
 
-/* Room for one more. */
-static int make_room(struct call *call, struct candidates *c, float least) {
-  candidates_compact(c, least);
-  if (c->list != NULL && c->count <= c->capacity / 2) return 0;
-  size_t capacity = c->list ? 2 * c->capacity : FIRST_CAPACITY;
+static int grow(struct call *call, struct candidates *c, size_t capacity) {
   struct candidate *list = sqlite3_realloc64(c->list, capacity * sizeof *list);
   if (list == NULL) return fail_nomem(call), call->failed;
   c->list = list;
   c->capacity = capacity;
   return 0;
+}
+
+/* Room for one more. */
+static int make_room(struct call *call, struct candidates *c, float least) {
+  candidates_compact(c, least);
+  if (c->list != NULL && c->count <= c->capacity / 2) return 0;
+  return grow(call, c, c->list ? 2 * c->capacity : FIRST_CAPACITY);
+}
+
+int candidates_reserve(struct call *call, struct candidates *c, size_t count) {
+  if (count > c->capacity && grow(call, c, count)) return call->failed;
+  if (c->best.k < SIZE_MAX && topk_reserve(&c->best, count, &sqlite_memory) != STATUS_OK) fail_nomem(call);
+  return call->failed;
 }
 
 int candidates_add(struct call *call, struct candidates *c, float least, const struct candidate *candidate) {

@@ -27,7 +27,7 @@ static const double ROUNDING = 1e-5;
 
 /* ---- the query ---- */
 
-static int begin(struct run *run) {
+static int make_room(struct run *run) {
   size_t m = run->whitener->header.m, d = run->whitener->header.d;
   size_t padded = (m + 15) / 16 * 16;
   run->memory = memory_array(&sqlite_memory, m + padded + d, sizeof(float));
@@ -39,7 +39,7 @@ static int begin(struct run *run) {
   return 0;
 }
 
-static void end(struct run *run) {
+void run_end(struct run *run) {
   compare_clear(run);
   sqlite3_free(run->memory);
 }
@@ -56,6 +56,10 @@ static int read_query(struct run *run, const struct vector *query) {
   if (run->square == 0) return 0;
   vector_divide(m, run->query, sqrt(run->square), run->direction);
   return 1;
+}
+
+int run_begin(struct run *run, const struct vector *query) {
+  return make_room(run) == 0 && read_query(run, query);
 }
 
 /* ---- candidates ---- */
@@ -137,16 +141,18 @@ static int has_missed(const struct candidates *candidates, const struct hunt *hu
   return hunt->stale > 0 && topk_threshold(&hunt->scores) < topk_threshold(&candidates->best);
 }
 
-/* One search by codes; *width is how many estimates are taken for better than a hit's, and becomes more if that was
-** too few, else 0. */
-static int search_once(struct run *run, const struct rowids *rowids, size_t rows, size_t *width) {
-  struct candidates candidates = {0};
+/* One search by codes, from the candidates that there are, or from its own if they are zeroed; *width is how many
+** estimates are taken for better than a hit's, and becomes more if that was too few, else 0. */
+static int search_once(struct run *run, const struct rowids *rowids, size_t rows, size_t *width,
+                       struct candidates *found) {
+  struct candidates candidates = *found;
+  *found = (struct candidates){0};
   struct hunt hunt = {.most_misses = SIZE_MAX};
   size_t k = run->search->k;
   topk_init(&hunt.scores, k);
   if (k < rows) hunt.most_misses = MISSES_OF_K * k + MISSES;
   run->topk->count = 0;
-  if (scan_find(run, rowids, *width, &candidates) == 0) {
+  if (candidates.best.k > 0 || scan_find(run, rowids, *width, &candidates) == 0) {
     if (candidates.count > rows / 2 && k > rows / 8)
       compare_scan(run, rowids);
     else
@@ -159,12 +165,12 @@ static int search_once(struct run *run, const struct rowids *rowids, size_t rows
   return run->call->failed;
 }
 
-static int search_codes(struct run *run, const struct rowids *rowids, size_t rows) {
+static int search_codes(struct run *run, const struct rowids *rowids, size_t rows, struct candidates *found) {
   size_t width = run->search->k;
   prepare_scores(run);
   if (compare_begin(run, FETCHED_ROWS)) return run->call->failed;
   while (width > 0)
-    if (search_once(run, rowids, rows, &width)) break;
+    if (search_once(run, rowids, rows, &width, found)) break;
   return run->call->failed;
 }
 
@@ -188,17 +194,21 @@ static int is_scanned_sooner(const struct run *run, size_t rows) {
   return search->least < -1 && search->k >= rows / 8;
 }
 
+int run_scans(const struct run *run, struct rowids *coded) {
+  *coded = rowids_part(run->search->rowids, INT64_MIN, run->generation->stored.built);
+  return !is_scanned_sooner(run, count_rows(&run->generation->dir, coded));
+}
+
 /* What is not coded yet is always compared. */
-static void search_all(struct run *run) {
+void run_search(struct run *run, struct candidates *found) {
   const struct rowids *asked = run->search->rowids;
   int64_t built = run->generation->stored.built;
-  struct rowids coded = rowids_part(asked, INT64_MIN, built);
-  size_t rows = count_rows(&run->generation->dir, &coded);
-  if (is_scanned_sooner(run, rows)) {
+  struct rowids coded;
+  if (!run_scans(run, &coded)) {
     compare_scan(run, asked);
     return;
   }
-  if (search_codes(run, &coded, rows) == 0 && built < asked->last) {
+  if (search_codes(run, &coded, count_rows(&run->generation->dir, &coded), found) == 0 && built < asked->last) {
     struct rowids rest = rowids_part(asked, built + 1, INT64_MAX);
     if (!rowids_are_none(&rest)) compare_scan(run, &rest);
   }
@@ -219,8 +229,9 @@ int search_run(struct call *call, struct index *index, const struct vector *quer
   *counts = (struct search_counts){0};
   if (query->data == NULL || search->k == 0 || rowids_are_none(search->rowids)) return 0;
   if (query->dim != d) return fail_dim(call, "query", query->dim, d, ", what the model takes"), call->failed;
-  if (begin(&run) == 0 && read_query(&run, query)) search_all(&run);
+  struct candidates none = {0};
+  if (run_begin(&run, query)) run_search(&run, &none);
   topk_sort(topk);
-  end(&run);
+  run_end(&run);
   return call->failed;
 }

@@ -38,6 +38,17 @@ struct run {
   void *memory; /* owned: query, direction, pull */
 };
 
+/* ---- query.c ---- */
+
+/* Has a run ready, zeroed but for what others own: 1 if the query has a direction; 0 if not, or after an error. */
+int run_begin(struct run *run, const struct vector *query);
+void run_end(struct run *run); /* safe when that has failed */
+/* Whether codes are scanned; of which rows. */
+int run_scans(const struct run *run, struct rowids *coded);
+/* The search, which sorts nothing yet. *found is zeroed, or what scan_find_all has found; and is taken over. */
+struct candidates;
+void run_search(struct run *run, struct candidates *found);
+
 /* ---- compare.c ---- */
 
 /* Room for so many rows, up to COMPARE_ROWS, if there is none. */
@@ -70,6 +81,8 @@ void candidates_clear(struct candidates *candidates);
 int candidates_add(struct call *call, struct candidates *candidates, float least,
                    const struct candidate *candidate);
 void candidates_compact(struct candidates *candidates, float least);
+/* Room for so many in all: until they are there candidates_add allocates nothing. */
+int candidates_reserve(struct call *call, struct candidates *candidates, size_t count);
 /* Takes the best one off the list, ties by rowid: candidates_order must have come before. 0 if there is none. */
 void candidates_order(struct candidates *candidates);
 int candidates_take(struct candidates *candidates, struct candidate *best);
@@ -81,5 +94,16 @@ int candidates_take(struct candidates *candidates, struct candidate *best);
 ** that is searched for if that is more, minus the margin.
 */
 int scan_find(struct run *run, const struct rowids *rowids, size_t width, struct candidates *candidates);
+
+/* ---- scans.c ---- */
+
+enum { SCANS_MAX = 32 };
+
+/* The same of up to SCANS_MAX runs at once, of one index and call, k the width: found[i] of each, or zeroed where the
+** search had better be made alone. *kept is NULL at first; what it becomes is used again, and freed in the end. */
+struct scans;
+int scan_find_all(struct scans **kept, struct run *const *runs, size_t count, const struct rowids *rowids,
+                  struct candidates *found);
+void scans_free(struct scans *s);
 
 #endif

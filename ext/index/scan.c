@@ -11,12 +11,11 @@
 ** a process wait neither for what few rows need nor for memory that the system must find first; and nothing if all of
 ** the signs, or of the codes, do not fit the cache.
 */
+#include "index/scan.h"
+
 #include <string.h>
 
-#include "core/codes.h"
-#include "index/cache.h"
 #include "index/filter.h"
-#include "index/run.h"
 
 enum { WARMING = 2 << 20, FIRST_CAPACITY = 256, AHEAD = 8 };
 
@@ -25,39 +24,6 @@ enum { FEW = 8 };
 
 /* Whether the rowid is asked for is not known yet. */
 enum { UNCHECKED = 1 << 30 };
-
-/* A row that waits to be estimated. */
-struct waiting_row {
-  float first; /* its estimate from the top bits */
-  int32_t sum;
-  uint32_t chunk, place; /* chunk of the scan; row of the chunk, with a bit of UNCHECKED */
-};
-
-struct scan {
-  struct run *run;
-  const struct codes *codes;
-  struct codes_query query;
-  struct candidates *found;
-  const struct rowids *rowids;   /* what is asked for, */
-  int is_filtered;               /* which is not all rows, */
-  struct rowids asked;           /* but, of the chunk that is looked at, these */
-  size_t looked_at;              /* which chunk that is */
-  uint64_t wanted[CHUNK_BLOCKS]; /* its rows that may be asked for */
-  uint32_t unchecked;            /* UNCHECKED if this has to be looked up yet, else 0 */
-  size_t from, count;            /* the chunks, in the generation's dir */
-  int64_t *stamps;               /* of each, and what the cache has of it */
-  const struct cache_entry **signs, **rest;
-  size_t waiting_count, waiting_capacity;
-  struct waiting_row *waiting;
-  unsigned char *spare; /* one block of a rest that is not in memory, */
-  size_t spare_chunk, spare_block;
-  uint64_t warming, warming_signs; /* bytes of rests, and of signs, that may still be read into the cache */
-  double margin_signs;             /* factor times the error of an estimate from the top bits */
-  float least_signs, least;        /* what estimates must reach */
-  float best;                      /* what would be among the best so far */
-  void *spare_memory,
-      *spare_signs_memory; /* owned, as are query, waiting, stamps, signs, rest and what these hold */
-};
 
 /* After a better estimate: the k-th best one, or what is asked for, minus what it may err. */
 static void raise_least(struct scan *scan) {
@@ -127,8 +93,7 @@ static const unsigned char *read_block(struct scan *scan, size_t i, size_t block
                                                                                                 : NULL;
 }
 
-/* The signs of the i-th chunk; NULL after an error. */
-static const unsigned char *signs_of(struct scan *scan, size_t i) {
+const unsigned char *scan_signs(struct scan *scan, size_t i) {
   const struct dir_chunk *chunk = chunk_of(scan, i);
   size_t blocks = blocks_of(chunk), bytes = scan->codes->signs_bytes * blocks;
   if (scan->signs[i] == NULL && scan->warming_signs >= bytes) {
@@ -175,14 +140,20 @@ static int estimate(struct scan *scan, const struct waiting_row *row) {
   return keep(scan, &candidate);
 }
 
+/* Room for so many in all. */
+static int reserve_waiting(struct scan *scan, size_t count) {
+  size_t capacity = scan->waiting ? 2 * scan->waiting_capacity : FIRST_CAPACITY;
+  if (count <= scan->waiting_capacity) return 0;
+  if (capacity < count) capacity = count;
+  struct waiting_row *waiting = sqlite3_realloc64(scan->waiting, capacity * sizeof *waiting);
+  if (waiting == NULL) return fail_nomem(scan->run->call), scan->run->call->failed;
+  scan->waiting = waiting;
+  scan->waiting_capacity = capacity;
+  return 0;
+}
+
 static int wait(struct scan *scan, const struct waiting_row *row) {
-  if (scan->waiting_count == scan->waiting_capacity) {
-    size_t capacity = scan->waiting ? 2 * scan->waiting_capacity : FIRST_CAPACITY;
-    struct waiting_row *waiting = sqlite3_realloc64(scan->waiting, capacity * sizeof *waiting);
-    if (waiting == NULL) return fail_nomem(scan->run->call), scan->run->call->failed;
-    scan->waiting = waiting;
-    scan->waiting_capacity = capacity;
-  }
+  if (reserve_waiting(scan, scan->waiting_count + 1)) return scan->run->call->failed;
   scan->waiting[scan->waiting_count++] = *row;
   return 0;
 }
@@ -250,13 +221,13 @@ static int want(struct scan *scan, size_t i) {
   return 0;
 }
 
-static int scan_chunk(struct scan *scan, size_t i) {
+int scan_chunk(struct scan *scan, size_t i, const unsigned char *signs) {
   const struct dir_chunk *chunk = chunk_of(scan, i);
   size_t from = scan->waiting_count;
   look_at(scan, i);
   if (rowids_are_none(&scan->asked) || check_bytes(scan, chunk, scan->rest[i], 1) || want(scan, i))
     return scan->run->call->failed;
-  const unsigned char *signs = signs_of(scan, i);
+  if (signs == NULL) signs = scan_signs(scan, i);
   if (signs == NULL) return scan->run->call->failed;
   for (size_t b = 0; b < blocks_of(chunk); b++) {
     if (scan->wanted[b] == 0) continue;
@@ -269,19 +240,19 @@ static int scan_chunk(struct scan *scan, size_t i) {
 
 static int scan_chunks(struct scan *scan) {
   for (size_t i = 0; i < scan->count; i++)
-    if (scan_chunk(scan, i)) break;
+    if (scan_chunk(scan, i, NULL)) break;
   return scan->run->call->failed;
 }
 
 /* ---- all of it ---- */
 
-static int begin(struct scan *scan) {
+/* What the cache has of the chunks, and what may be read into it. */
+static int find_chunks(struct scan *scan) {
   const struct generation *g = scan->run->generation;
-  struct call *call = scan->run->call;
   scan->from = dir_place(&g->dir, scan->rowids->first);
   scan->count = dir_place(&g->dir, scan->rowids->last) - scan->from + 1;
   scan->stamps = memory_array(&sqlite_memory, scan->count, sizeof *scan->stamps + 2 * sizeof *scan->signs);
-  if (scan->stamps == NULL) return fail_nomem(call), SQLITE_NOMEM;
+  if (scan->stamps == NULL) return fail_nomem(scan->run->call), SQLITE_NOMEM;
   scan->signs = (const struct cache_entry **)(void *)(scan->stamps + scan->count);
   scan->rest = scan->signs + scan->count;
   for (size_t i = 0; i < scan->count; i++) scan->stamps[i] = chunk_of(scan, i)->stamp;
@@ -290,11 +261,25 @@ static int begin(struct scan *scan) {
   uint64_t blocks = (uint64_t)dir_rows(&g->dir) / CODES_BLOCK, limit = cache_limit_now();
   if (blocks * g->codes.signs_bytes < limit) scan->warming_signs = WARMING;
   if (blocks * (g->codes.signs_bytes + g->codes.rest_bytes) < limit) scan->warming = WARMING;
-  if (codes_query_init(&scan->query, scan->codes, scan->run->direction) != STATUS_OK) fail_nomem(call);
-  return call->failed;
+  return 0;
 }
 
-static void end(struct scan *scan) {
+int scan_begin(struct scan *scan, const struct scan *other) {
+  if (other != NULL) {
+    scan->from = other->from;
+    scan->count = other->count;
+    scan->signs = other->signs;
+    scan->rest = other->rest;
+    scan->warming = other->warming;
+  } else {
+    int rc = find_chunks(scan);
+    if (rc) return rc;
+  }
+  if (codes_query_init(&scan->query, scan->codes, scan->run->direction) != STATUS_OK) fail_nomem(scan->run->call);
+  return scan->run->call->failed;
+}
+
+void scan_end(struct scan *scan) {
   if (scan->stamps != NULL) {
     cache_release_all(scan->count, scan->signs);
     cache_release_all(scan->count, scan->rest);
@@ -306,19 +291,47 @@ static void end(struct scan *scan) {
   codes_query_clear(&scan->query);
 }
 
-int scan_find(struct run *run, const struct rowids *rowids, size_t width, struct candidates *candidates) {
-  struct scan scan = {.run = run,
-                      .codes = &run->generation->codes,
-                      .found = candidates,
-                      .rowids = rowids,
-                      .is_filtered = !rowids_are_all(rowids)};
+void scan_init(struct scan *scan, struct run *run, const struct rowids *rowids, size_t width,
+               struct candidates *candidates) {
   double factor = run->search->error_factor;
-  *candidates = (struct candidates){.margin = factor * scan.codes->error};
+  *scan = (struct scan){.run = run,
+                        .codes = &run->generation->codes,
+                        .found = candidates,
+                        .rowids = rowids,
+                        .is_filtered = !rowids_are_all(rowids)};
+  *candidates = (struct candidates){.margin = factor * scan->codes->error};
   topk_init(&candidates->best, width);
-  scan.margin_signs = factor * scan.codes->error_signs;
-  raise_least(&scan);
-  if (begin(&scan) == 0 && scan_chunks(&scan) == 0 && estimate_waiting(&scan, 0, &scan.least_signs) == 0)
-    candidates_compact(candidates, scan.least);
-  end(&scan);
+  scan->margin_signs = factor * scan->codes->error_signs;
+  raise_least(scan);
+}
+
+int scan_finish(struct scan *scan) {
+  if (estimate_waiting(scan, 0, &scan->least_signs) == 0) candidates_compact(scan->found, scan->least);
+  return scan->run->call->failed;
+}
+
+int scan_find(struct run *run, const struct rowids *rowids, size_t width, struct candidates *candidates) {
+  struct scan scan;
+  scan_init(&scan, run, rowids, width, candidates);
+  if (scan_begin(&scan, NULL) == 0 && scan_chunks(&scan) == 0) scan_finish(&scan);
+  scan_end(&scan);
   return run->call->failed;
+}
+
+/* ---- on a thread ---- */
+
+static int is_loaded(const struct scan *scan, size_t i, int rest) {
+  const struct cache_entry *entry = rest ? scan->rest[i] : scan->signs[i];
+  size_t size = rest ? scan->codes->rest_bytes : scan->codes->signs_bytes;
+  return entry != NULL && entry->bytes == blocks_of(chunk_of(scan, i)) * size;
+}
+
+int scan_has(const struct scan *scan, size_t from, size_t to) {
+  while (from < to && is_loaded(scan, from, 0) && is_loaded(scan, from, 1)) from++;
+  return from >= to;
+}
+
+int scan_reserve(struct scan *scan, size_t waiting, size_t found) {
+  if (reserve_waiting(scan, waiting)) return scan->run->call->failed;
+  return candidates_reserve(scan->run->call, scan->found, found);
 }

@@ -26,7 +26,7 @@ EXPECTED = ROOT / "tests" / "bits" / "bits.expected"
 # What solves an eigenproblem or a linear system; and what says something else by intent.
 NOT_PROMISED = {"whiten_fit", "whiten_solve", "whiten_align", "whiten_import", "whiten_config"}
 # What writes, or reads what was written: test_a_table_whitened_elsewhere_is_finished, test_a_search_index_made_elsewhere.
-WRITES = {"whiten_batch", "whiten_pending", "whiten_index", "whiten_index_info", "whiten_index_recall"}
+WRITES = {"whiten_batch", "whiten_pending", "whiten_index", "whiten_index_info", "whiten_index_recall", "whiten_index_join"}
 # Variants that do not fuse multiply and add: for them the "unfused scatter ..." of bits.expected.
 NOT_FUSED = {"portable"} if platform.machine() == "x86_64" else set()
 

@@ -282,6 +282,7 @@ static void use(sqlite3 *db) {
                                            "INSERT INTO s(s, rank) VALUES ('build', 9)",
                                            "SELECT whiten_index_info('s')",
                                            "SELECT recall FROM whiten_index_recall('s', 2, 2)",
+                                           "SELECT count(*) FROM whiten_index_join('s', 'docs', 'v', 2)",
                                            "INSERT INTO s(s, rank) VALUES ('rebuild', 300)",
                                            "INSERT INTO s(s) VALUES ('sync')"};
   struct answer answer;

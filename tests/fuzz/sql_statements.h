@@ -118,6 +118,7 @@ static const char *const STATEMENTS[] = {
     "UPDATE docs SET v=$v,rowid=rowid+$k WHERE $n",
     "DELETE FROM docs WHERE rowid IN (SELECT r.rowid FROM $r AS r WHERE $l)",
     "SELECT recall,queries FROM whiten_index_recall($t,$k,$k)",
+    "SELECT * FROM whiten_index_join($t,$t,$c,$k)",
     "SELECT whiten_index_info($t)->>'rows'"};
 
 #endif

@@ -33,6 +33,7 @@ SELECT rowid FROM "by meaning"('[0,-1]', 2);
 .print == what it is
 SELECT i ->> 'rows', i ->> 'pending', i ->> 'd', i ->> 'k', i ->> 'recall', i ->> 'chunks' FROM (SELECT whiten_index_info('by meaning') AS i);
 SELECT recall, queries FROM whiten_index_recall('by meaning', 100, 2);
+SELECT query_rowid, rowid, round(similarity, 3) FROM whiten_index_join('by meaning', 'my docs', 'the vector', 2) WHERE query_rowid < 3;
 SELECT name FROM sqlite_schema WHERE name LIKE 'by meaning%' ORDER BY name;
 .print == plans
 EXPLAIN QUERY PLAN SELECT rowid FROM "by meaning"('[1,0]', 2) WHERE rowid IN (1, 2) AND similarity >= 0.5;

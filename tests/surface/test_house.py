@@ -50,6 +50,7 @@ SUBJECTS = {
     "ext/index": {
         "module", "arguments", "schema", "command", "cursor", "index", "content", "statements", "store", "parts", "cache", "pending", "sync",
         "build", "check", "query", "run", "scan", "filter", "candidates", "compare", "info", "recall",
+        "scans", "searches", "join",
     },
 }  # fmt: skip
 # Which rooms a file of a room may include from: downwards only.

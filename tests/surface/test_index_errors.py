@@ -240,3 +240,30 @@ def test_statements(db, sql, message):
         db.execute(sql).fetchall()
     assert one(db, "SELECT count(*) FROM t((SELECT v FROM d))") == 40
     db.execute("INSERT INTO t(t) VALUES ('integrity-check')")
+
+
+JOINS = [
+    ("NULL, 'd', 'v', 1", "index is NULL, expected TEXT, the name of a whiten_index table"),
+    ("'d', 'd', 'v', 1", "index is 'd', expected the name of a whiten_index table"),
+    ("'t', 'x', 'v', 1", "queries_table is 'x', expected the name of a table"),
+    ("'t', NULL, 'v', 1", "queries_table is NULL, expected TEXT"),
+    ("'t', 'd', 'x', 1", "queries_column is 'x', "),
+    ("'t', 'd', 'v', 0", "k is 0, expected at least 1"),
+    ("'t', 'd', 'v', NULL", "k is NULL, expected an INTEGER"),
+    ("'t', 'd', 'v', 1.5", "k is 1.5, expected an INTEGER"),
+    ("'t', 'd', 'v'", r"k is missing, expected whiten_index_join\(index, queries_table, queries_column, k\)"),
+    ("'t', 'bad', 'short', 1", "rowid 2: queries_column has 2 elements, expected 6"),
+    ("'t', 'bad', 'text', 1", "rowid 2: queries_column is not a JSON array of numbers"),
+    ("'t', 'bad', 'nan', 1", r"rowid 2: query\[0\] is NaN, expected a finite number"),
+]
+
+
+@pytest.mark.parametrize("arguments, message", JOINS, ids=[arguments for arguments, _ in JOINS])
+def test_joins(db, arguments, message):
+    create(db, C)
+    db.execute("CREATE TABLE bad(short, text, nan)")
+    db.execute("INSERT INTO bad SELECT v, v, v FROM d WHERE id < 3")
+    db.execute("UPDATE bad SET short = '[1,2]', text = 'abc', nan = x'0000c07f' || zeroblob(20) WHERE rowid = 2")
+    db.execute("UPDATE bad SET nan = CAST(nan AS BLOB)")
+    with pytest.raises(sqlite3.OperationalError, match=f"^whiten_index_join: {message}"):
+        db.execute(f"SELECT * FROM whiten_index_join({arguments})").fetchall()

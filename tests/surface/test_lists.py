@@ -10,7 +10,7 @@ from conftest import ROOT, load_into
 DETERMINISTIC, DIRECTONLY, INNOCUOUS = 0x800, 0x80000, 0x200000
 TABLES = {
     "embedding_rows", "whiten_spectrum", "whiten_rows", "cosine_topk", "cosine_join", "cosine_pairs",
-    "whiten_index", "whiten_index_recall",
+    "whiten_index", "whiten_index_recall", "whiten_index_join",
 }  # fmt: skip
 CHANGING = {"whiten_config"}  # says something else from call to call
 SETTING = {"whiten_config"}
