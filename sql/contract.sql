@@ -944,9 +944,12 @@ CREATE VIRTUAL TABLE documents_search USING whiten_index(content = documents, co
 CREATE TABLE questions (id INTEGER PRIMARY KEY, v BLOB);
 INSERT INTO questions VALUES (10, '[3,0]'), (20, NULL), (30, '[0,0]'), (40, '[-1,-9]');
 SELECT query_rowid, rowid, similarity FROM whiten_index_join('documents_search', 'questions', 'v', 1);
---> 10 | 1 | 1.0; 40 | 5 | ~ 0.97618706
+--> 10 | 1 | ~ 1.0
+--> 40 | 5 | ~ 0.97618706
 SELECT count(*) FROM whiten_index_join('documents_search', 'questions', 'v', 100);
 --> 8
+SELECT rowid FROM whiten_index_join(NULL, 'questions', 'v', 1);
+--> error: whiten_index_join: index is NULL, expected TEXT, the name of a whiten_index table
 SELECT rowid FROM whiten_index_join('documents', 'questions', 'v', 1);
 --> error: whiten_index_join: index is 'documents', expected the name of a whiten_index table
 SELECT rowid FROM whiten_index_join('documents_search', 'questions', 'v', 0);

@@ -99,6 +99,7 @@ void database_make(const char *encoding) {
       "  FROM models WHERE name = 'pca';"
       "CREATE TABLE shards AS SELECT whiten_stats(v) AS stats FROM t GROUP BY g % 2;"
       "CREATE TABLE whitening AS SELECT * FROM models;"
+      "CREATE TABLE few AS SELECT v FROM t WHERE id < 4;"
       "CREATE TABLE texts(id INTEGER PRIMARY KEY, u UNIQUE, v BLOB);"
       "WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 1024)"
       " INSERT INTO texts SELECT i, i, embedding(printf('[%d,%d,%d,%d]', i % 7, i % 31, i % 111, i)) FROM n;"
