@@ -1018,6 +1018,9 @@ SELECT pearson(1, x'00');
 --   and options as whiten_solve takes them: the best setting, of it the smallest k that with its standard error loses no
 --   more than .0025, if its gain is more than `guard` of its standard errors (an option; 1 unless it is given); null where
 --   raw is as good for all one can tell. Fewer than 10 pairs or queries tell nothing.
+--   From 200 pairs with scores, a full rank and up to 2,048 dimensions on, "within" of whiten_solve is a candidate, unless the
+--   option "within" is false: related are the pairs whose score is at least `within_score`, of which the pair stats must be;
+--   its score is cross-validated, no row in two folds, and must be a standard error above the best of the others.
 --   A vector is known by its bytes; pairs with a zero vector are skipped, and once any row has a score those without.
 --   Beyond 20,000 pairs, 1,000 queries or 10,000 documents, or fewer in more than 800 dimensions (350 for documents), those
 --   with the least hash are a sample: it does not depend on the order of the rows.
@@ -1052,7 +1055,7 @@ SELECT whiten_tune(NULL, '[1]', '[2]'), whiten_tune(NULL, NULL);
 SELECT whiten_tune(x'00', '[1]', '[2]');
 --> error: whiten_tune: row 1 of the group: stats is a foreign BLOB of 1 bytes, expected one made by whiten_stats or whiten_merge
 SELECT whiten_tune((SELECT whiten_stats(v) FROM point), a, b, NULL, '{"gard":1}') FROM pair;
---> error: whiten_tune: row 1 of the group: options has the key 'gard', expected guard
+--> error: whiten_tune: row 1 of the group: options has the key 'gard', expected guard or within
 
 
 -- FILES: what numpy and others leave

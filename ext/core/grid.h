@@ -17,6 +17,7 @@ enum { GRID_SETTINGS = 32, GRID_HALVINGS = 10, GRID_LEAST_K = 16 };
 struct grid_setting {
   double power, ridge; /* the ridge in units of the mean eigenvalue */
   size_t remove, k;
+  double within; /* 0 but for the candidate that learns from the pairs, which has no weights: supervised.h */
 };
 
 /* The settings that moments of this dimension, rank and number of rows allow: how many. */

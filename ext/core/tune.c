@@ -6,6 +6,7 @@
 #include "core/eigenbasis.h"
 #include "core/ranking.h"
 #include "core/ranks.h"
+#include "core/supervised.h"
 #include "core/vector.h"
 
 /* What measuring works with. */
@@ -96,21 +97,28 @@ static void fill_cosines(struct bench *b, size_t index, size_t settings) {
   }
 }
 
+/* What was measured, and by how much it beats raw. */
+static void rate(struct bench *b, struct tune_setting *setting, struct tune_score measured) {
+  const struct tune *t = b->tune;
+  const double *influence = t->influence + (1 + (size_t)(setting - t->settings)) * t->units;
+  setting->measured = measured;
+  setting->gain = measured.score - t->raw.score;
+  setting->error = ranks_error(t->units, influence, t->influence);
+}
+
 static enum status measure_one(struct bench *b, size_t index, size_t settings, const double *weights,
                                struct tune_setting *setting) {
-  struct tune *t = b->tune;
+  struct tune_score score;
+  size_t place = 1 + (size_t)(setting - b->tune->settings);
   enum status rc = STATUS_OK;
-  size_t place = 1 + (size_t)(setting - t->settings);
-  double *influence = t->influence + place * t->units;
   if (is_retrieval(b)) {
     for (size_t i = 0; i < b->rows.count; i++) b->column[i] = b->squares[i * settings + index];
-    rc = rank(b, weights + index * b->rows.d, place, &setting->measured);
+    rc = rank(b, weights + index * b->rows.d, place, &score);
   } else {
     fill_cosines(b, index, settings);
-    setting->measured = correlate(b, influence);
+    score = correlate(b, b->tune->influence + place * b->tune->units);
   }
-  setting->gain = setting->measured.score - t->raw.score;
-  setting->error = ranks_error(t->units, influence, t->influence);
+  rate(b, setting, score);
   return rc;
 }
 
@@ -155,9 +163,38 @@ static void choose(struct tune *t, size_t best, size_t halvings) {
   t->chosen = TUNE_RAW;
   for (size_t i = best; i < t->count; i = i < halvings ? halvings : i + 1) {
     const struct tune_setting *s = &t->settings[i];
-    if (is_as_good(t, i, best) && s->gain > 0 && s->gain > t->guard * s->error) t->chosen = i;
+    if (is_as_good(t, i, best) && s->gain > 0 && s->gain > t->options.guard * s->error) t->chosen = i;
   }
   t->reason = t->chosen != TUNE_RAW ? TUNE_FOUND : t->raw.score >= 1 ? TUNE_PERFECT : TUNE_NO_GAIN;
+}
+
+/* The candidate that learns, if there is enough to learn from. */
+static enum status measure_supervised(struct bench *b, const struct spectrum *s) {
+  struct tune *t = b->tune;
+  struct tune_setting *setting = &t->settings[t->count];
+  struct supervised_problem p = {&b->rows, b->labels, s->w, 0};
+  if (is_retrieval(b) || !t->options.may_learn || t->units < SUPERVISED_LEAST_PAIRS || s->d > SUPERVISED_DIM_MAX ||
+      s->rank < s->d)
+    return STATUS_OK;
+  enum status rc = supervised_threshold(b->labels, &p.threshold);
+  if (rc == STATUS_OK) rc = supervised_cosines(&p, b->column);
+  if (rc == STATUS_SAME_PAIRS) return STATUS_OK;
+  if (rc) return rc;
+  t->threshold = p.threshold;
+  setting->how = (struct grid_setting){
+      .power = 1, .ridge = SUPERVISED_RIDGE, .k = s->d, .within = SUPERVISED_SHARE};
+  rate(b, setting, correlate(b, t->influence + (1 + t->count) * t->units));
+  t->count++;
+  return STATUS_OK;
+}
+
+/* Whether the last setting learns, and is better than the best by a standard error, and than raw by the guard. */
+static int is_worth_learning(const struct tune *t, size_t best) {
+  const struct tune_setting *s = &t->settings[t->count - 1];
+  const double *influence = t->influence + t->count * t->units;
+  double gain = s->measured.score - t->settings[best].measured.score;
+  return s->how.within > 0 && gain > ranks_error(t->units, influence, t->influence + (1 + best) * t->units) &&
+         s->gain > t->options.guard * s->error;
 }
 
 static enum status run(struct bench *b, struct spectrum *s, const struct moments *m) {
@@ -172,6 +209,11 @@ static enum status run(struct bench *b, struct spectrum *s, const struct moments
   size_t best = best_of(t), count = t->count;
   rc = measure(b, s->w, halvings, grid_shorten(m->dim, &t->settings[best].how, halvings));
   if (rc == STATUS_OK) choose(t, best, count);
+  if (rc == STATUS_OK) rc = measure_supervised(b, s);
+  if (rc == STATUS_OK && is_worth_learning(t, best)) {
+    t->chosen = t->count - 1;
+    t->reason = TUNE_FOUND;
+  }
   return rc;
 }
 
@@ -185,12 +227,12 @@ static int are_dumb(struct tune *t, const struct labels *l) {
   return t->reason != TUNE_FOUND;
 }
 
-enum status tune_run(struct tune *t, const struct moments *m, struct labels *labels, double guard,
-                     const struct watch *watch) {
+enum status tune_run(struct tune *t, const struct moments *m, struct labels *labels,
+                     const struct tune_options *options, const struct watch *watch) {
   struct spectrum s = {0};
   struct bench b = {
       .tune = t, .labels = labels, .rows = {m->mem, watch, m->dim, labels->rows.count, labels->rows.rows}};
-  *t = (struct tune){.mem = m->mem, .guard = guard, .chosen = TUNE_RAW};
+  *t = (struct tune){.mem = m->mem, .options = *options, .chosen = TUNE_RAW};
   t->units = labels->kind == LABELS_RELEVANT ? ranking_queries(labels) : labels->count;
   for (size_t i = 0; i < labels->rows.count; i++) t->documents += labels->is_document[i];
   if (m->rows < 2) return STATUS_NO_VARIANCE;

@@ -20,25 +20,29 @@ struct tuning {
   struct moments moments;
   unsigned char head[STATS_HEAD];
   struct labels labels;
-  double guard;
+  struct tune_options options;
 };
 
-static const double GUARD = 1;
+static const struct tune_options DEFAULTS = {.guard = 1, .may_learn = 1};
 
-static void read_guard(struct call *call, const struct member *m, void *guard) {
-  *(double *)guard = m->number;
+static void read_guard(struct call *call, const struct member *m, void *options) {
+  ((struct tune_options *)options)->guard = m->number;
   if (!m->is_number || !(m->number >= 0) || isinf(m->number))
     fail_member(call, m, "a number >= 0: standard errors that a gain must exceed");
 }
 
-static const struct member_reader OPTIONS[] = {{"guard", read_guard}, {NULL, NULL}};
+static void read_within(struct call *call, const struct member *m, void *options) {
+  ((struct tune_options *)options)->may_learn = member_boolean(call, m);
+}
+
+static const struct member_reader OPTIONS[] = {{"guard", read_guard}, {"within", read_within}, {NULL, NULL}};
 
 /* The first row of a group, from its arguments. */
 static void begin(struct call *call, struct tuning *t, int argc, sqlite3_value **argv) {
   if (stats_read(call, argv[0], "stats", &t->moments)) return;
   memcpy(t->head, sqlite3_value_blob(argv[0]), STATS_HEAD);
-  t->guard = GUARD;
-  if (argc > 4 && members_read(call, argv[4], OPTIONS, &t->guard)) return;
+  t->options = DEFAULTS;
+  if (argc > 4 && members_read(call, argv[4], OPTIONS, &t->options)) return;
   labels_init(&t->labels, argc == 2 ? LABELS_NONE : LABELS_RELEVANT, t->moments.dim, &sqlite_memory);
 }
 
@@ -134,6 +138,7 @@ static void append_how(sqlite3_str *json, const struct grid_setting *how) {
   if (how->power < 1) sqlite3_str_appendf(json, "\"power\":%.15g", how->power), comma = ",";
   if (how->ridge > 0) sqlite3_str_appendf(json, "%s\"ridge\":%.15g", comma, how->ridge), comma = ",";
   if (how->remove > 0) sqlite3_str_appendf(json, "%s\"remove\":%lld", comma, (long long)how->remove);
+  if (how->within > 0) sqlite3_str_appendf(json, ",\"within\":%.15g", how->within);
   sqlite3_str_appendchar(json, 1, '}');
 }
 
@@ -153,11 +158,11 @@ static void append_reason(sqlite3_str *json, const struct tune *t, int is_retrie
   sqlite3_str_appendall(json, ",\"reason\":\"");
   switch (t->reason) {
     case TUNE_FOUND:
-      sqlite3_str_appendf(json, "it gains more than %.15g standard errors over raw", t->guard);
+      sqlite3_str_appendf(json, "it gains more than %.15g standard errors over raw", t->options.guard);
       break;
     case TUNE_NO_GAIN:
       sqlite3_str_appendf(json, "no difference: no setting gains more than %.15g standard errors over raw",
-                          t->guard);
+                          t->options.guard);
       break;
     case TUNE_TOO_FEW:
       sqlite3_str_appendf(json, "too few %s to tell: %lld, expected %d or more", unit, (long long)t->units,
@@ -192,7 +197,9 @@ static void append_tune(sqlite3_str *json, const struct tune *t, const struct la
   append_number(json, ",", "raw", is_measured ? t->raw.score : NAN);
   if (is_retrieval) append_number(json, ",", "raw_recall_1", is_measured ? t->raw.recall1 : NAN);
   if (is_retrieval) append_number(json, ",", "raw_recall_10", is_measured ? t->raw.recall10 : NAN);
-  append_number(json, ",", "guard", t->guard);
+  append_number(json, ",", "guard", t->options.guard);
+  if (is_measured && t->settings[t->count - 1].how.within > 0)
+    append_number(json, ",", "within_score", t->threshold);
   sqlite3_str_appendall(json, ",\"settings\":[");
   for (size_t i = 0; i < t->count; i++) {
     if (i > 0) sqlite3_str_appendchar(json, 1, ',');
@@ -250,7 +257,7 @@ static void return_choice(struct call *call, struct tuning *t) {
   if (rc == STATUS_OK) rc = moments_flush(&t->moments);
   if (rc == STATUS_OK && t->labels.kind == LABELS_NONE) rc = blind_run(&blind, &t->moments, &t->labels, &watch);
   if (rc == STATUS_OK && t->labels.kind != LABELS_NONE)
-    rc = tune_run(&tune, &t->moments, &t->labels, t->guard, &watch);
+    rc = tune_run(&tune, &t->moments, &t->labels, &t->options, &watch);
   if (rc == STATUS_OK) {
     sqlite3_str *json = sqlite3_str_new(NULL); /* of no connection: its length limit is for the result */
     if (t->labels.kind == LABELS_NONE)

@@ -383,6 +383,8 @@ CASES = [
      "row 1 of the group: options.guard is -1", "a number >= 0"),
     ("whiten_tune-guard-text", f"SELECT whiten_tune({STATS}, '[1,2]', '[2,1]', 1, '{{\"guard\":\"x\"}}')",
      'row 1 of the group: options.guard is "x"', "a number >= 0"),
+    ("whiten_tune-within", f"SELECT whiten_tune({STATS}, '[1,2]', '[2,1]', 1, '{{\"within\":0.5}}')",
+     "row 1 of the group: options.within is 0.5", "true or false"),
     ("whiten_tune-variance", f"SELECT whiten_tune((SELECT whiten_stats('[1,2]')), v) FROM (SELECT json_array(value, 1)"
      " AS v FROM json_each('[1,2,3,4,5,6,7,8,9,10]'))",
      r"the rows of stats have no variance \(n = 1\)", "at least two different ones"),

@@ -37,7 +37,7 @@ SUBJECTS = {
         "base", "workers", "quota", "linalg", "hash", "blob", "exact", "vector", "encoding", "json", "halves", "npy", "pool", "moments",
         "scatter", "spectrum", "kernel", "within", "solve", "model", "whitener", "align", "codes", "chunk", "topk", "join", "pairs", "products",
         "space", "correlation", "tune", "simd", "distinct", "labels", "ranks", "eigenbasis", "grid", "ranking", "neighbours",
-        "blind",
+        "blind", "folds", "supervised",
     },
     "ext/core/simd": {"simd", "template", "matrix", "codes", "variants", "portable", "avx2", "avx512", "neon"},
     "ext/host": {

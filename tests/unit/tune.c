@@ -12,6 +12,7 @@
 
 enum { ROWS = 60, DIM = 5 };
 static const struct watch NEVER = {0};
+static const struct tune_options ONE = {1, 1}, TWO = {2, 1};
 
 TEST(ranks_closed_forms) {
   struct ranked work[4];
@@ -253,7 +254,7 @@ TEST(tune_finds_what_there_is) {
   fill(&r, rows);
   struct moments m = moments_of(rows);
   label_pairs(&l, rows, &m, &r);
-  assert_int_equal(tune_run(&t, &m, &l, 1, &NEVER), STATUS_OK);
+  assert_int_equal(tune_run(&t, &m, &l, &ONE, &NEVER), STATUS_OK);
   assert_int_equal(t.reason, TUNE_FOUND);
   assert_same_double(t.settings[t.chosen].how.power, 1);
   assert_same_double(t.settings[t.chosen].how.ridge, 0);
@@ -276,7 +277,7 @@ TEST(tune_finds_nothing_in_noise) {
     fill(&r, rows);
     struct moments m = moments_of(rows);
     label_pairs(&l, rows, NULL, &r);
-    assert_int_equal(tune_run(&t, &m, &l, 2, &NEVER), STATUS_OK);
+    assert_int_equal(tune_run(&t, &m, &l, &TWO, &NEVER), STATUS_OK);
     found += t.reason == TUNE_FOUND;
     labels_clear(&l);
     tune_clear(&t);
@@ -301,7 +302,7 @@ TEST(tune_stops_when_it_is_told) {
     struct tune t;
     int left = looks;
     label_pairs(&l, rows, NULL, &r);
-    rc = tune_run(&t, &m, &l, 1, &(struct watch){is_stopped, &left});
+    rc = tune_run(&t, &m, &l, &ONE, &(struct watch){is_stopped, &left});
     labels_clear(&l);
     tune_clear(&t);
   }
