@@ -461,7 +461,7 @@ figure { margin: 12px 0; break-inside: avoid } .map svg { max-width: 760px }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums } th, td { text-align: left; vertical-align: top; padding: 4px 16px 4px 0;
   border-bottom: 1px solid var(--rule) } th { font-weight: 400; color: var(--soft) } .number { text-align: right }
 .number { white-space: nowrap } .number span { display: block } .settings .number span { font-size: 13px; color: var(--soft) }
-@media (min-width: 700px), print { .settings .number span { display: inline-block; min-width: 6.5em } }
+@media (min-width: 700px), print { .settings .number span { display: inline-block; min-width: 6.5em; margin-left: 10px } }
 .settings { width: 100%; max-width: 820px } .settings td { vertical-align: middle } .settings td:last-child { width: 45%; padding: 0 } .settings tr { break-inside: avoid }
 .settings svg { height: 26px } .settings .zero { stroke: var(--soft); stroke-dasharray: 3 3 } .settings path { vector-effect: non-scaling-stroke }
 .settings .best td { font-weight: 700 } ol { list-style: none; margin: 0; padding: 0 } article { break-inside: avoid }

@@ -12,6 +12,7 @@
 #           a score of similarity (Spearman is printed); constant, row_b answers row_a (retrieval is printed)
 #   LABELS  for DATA: tab-separated with a header: the first column is the row, the last one its text
 #   DB      keep the database in this file, which must not exist yet
+#   REPORT  where the page goes that shows all this in figures: build/demo.html unless given; REPORT= writes none
 set -eu
 
 fail() { echo "demo: $1" >&2; exit 1; }
@@ -19,7 +20,7 @@ quote() { printf "'%s'" "$(printf %s "$1" | sed "s/'/''/g")"; }  # as an SQL lit
 readable() { if ! [ -f "$2" ] || ! [ -r "$2" ]; then fail "$1 is $2, expected a file that can be read"; fi; }
 
 extension=${1:-./whiten}
-data=${DATA:-} dim=${DIM:-} pairs=${PAIRS:-} labels=${LABELS:-} query=${QUERY:-} db=${DB:-}
+data=${DATA:-} dim=${DIM:-} pairs=${PAIRS:-} labels=${LABELS:-} query=${QUERY:-} db=${DB:-} report=${REPORT-build/demo.html}
 
 [ -f examples/demo/demo.sql ] ||
   fail "examples/demo/demo.sql is not here, run this from the root of the repository"
@@ -66,4 +67,8 @@ run "PRAGMA journal_mode = OFF" ".parameter init" \
 complaint=$(run "SELECT message FROM complaint LIMIT 1")
 [ -z "$complaint" ] || fail "$complaint"
 run ".read examples/demo/demo.sql"
+if [ -n "$report" ]; then
+  run ".parameter init" "INSERT INTO temp.sqlite_parameters VALUES ('@file', $(quote "$report"))" ".read examples/demo/report.sql" >/dev/null
+  printf '\nREPORT  All of this as a page, to be opened in a browser: %s\n' "$report"
+fi
 [ -z "$db" ] || mv "$folder/demo.db" "$db"

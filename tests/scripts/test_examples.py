@@ -19,7 +19,7 @@ from scipy.stats import spearmanr
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXTENSION = pathlib.Path(os.environ.get("WHITEN_SO") or ROOT / "whiten.so").resolve()
 DATA = pathlib.Path(os.environ.get("WHITEN_DATA") or ROOT.parent / "shared" / "data")
-VARIABLES = ("DATA", "DIM", "PAIRS", "LABELS", "QUERY", "DB")
+VARIABLES = ("DATA", "DIM", "PAIRS", "LABELS", "QUERY", "DB", "REPORT")
 
 pytestmark = pytest.mark.skipif(shutil.which("sqlite3") is None, reason="the sqlite3 shell is not installed")
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(shutil.which("sqlite3") is None, reason="the sql
 
 def run_demo(extension=EXTENSION, cwd=ROOT, **variables):
     env = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    env.update({name: str(value) for name, value in variables.items()})
+    env.update({name: str(value) for name, value in {"REPORT": "", **variables}.items()})  # without the page but where asked for
     return subprocess.run(
         [str(ROOT / "examples" / "demo" / "demo.sh"), str(extension)],
         cwd=cwd, env=env, capture_output=True, encoding="utf-8", timeout=300,

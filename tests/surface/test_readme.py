@@ -1,5 +1,5 @@
 """The SQL of README.md and sql/README.md, run as it stands there, one block after the other, on one database; the
-output that README.md shows; the picture; the links between the Markdown files."""
+output that README.md shows; the picture, drawn by the script that writes the page; the links between the Markdown files."""
 import os
 import re
 import sqlite3
@@ -118,7 +118,7 @@ def test_shards(results):
 def demo(tmp_path_factory):
     """What `make demo` prints, and the database that it leaves."""
     path = tmp_path_factory.mktemp("demo") / "demo.db"
-    environment = {**os.environ, "DB": str(path)}
+    environment = {**os.environ, "DB": str(path), "REPORT": str(path.with_suffix(".html"))}
     done = subprocess.run(
         [ROOT / DEMO, WHITEN_SO], cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=PATIENCE
     )
@@ -168,18 +168,29 @@ def test_the_search_index(results):
     assert recall > 0.9
 
 
-def test_picture(demo):
+def test_the_demo_writes_a_page(demo):
+    page = demo[1].with_suffix(".html")
+    assert demo[0].endswith(f"\nREPORT  All of this as a page, to be opened in a browser: {page}\n")
+    assert page.read_text(encoding="utf-8").rstrip().endswith("</html>")
+
+
+def test_picture(demo, tmp_path):
     """The committed picture is what the code draws; a count may move a bar by a pixel where LAPACK differs."""
-    done = run_shell(".read examples/demo/picture.sql", demo[1])
+    files = {name: tmp_path / name for name in ("file", "picture")}
+    settings = ", ".join(f"('@{name}', '{path}')" for name, path in files.items())
+    insert = f"INSERT INTO temp.sqlite_parameters VALUES {settings};"
+    done = run_shell(f".parameter init\n{insert}\n.read examples/demo/report.sql", demo[1])
     assert done.returncode == 0, done.stderr
-    committed, drawn = (numbers(text) for text in (read("examples/demo/before_after.svg"), done.stdout))
+    picture = files["picture"].read_text(encoding="utf-8")
+    committed, drawn = (numbers(text) for text in (read("examples/demo/before_after.svg"), picture))
     assert committed[0] == drawn[0]
     assert numpy.abs(numpy.subtract(committed[1], drawn[1])).max() <= 1
 
 
 def numbers(text):
     """The text without its numbers, and those."""
-    return re.split(r"\d+", text), [int(number) for number in re.findall(r"\d+", text)]
+    number = r"(?<![\w#])-?\d+(?:\.\d+)?"
+    return re.split(number, text), [float(found) for found in re.findall(number, text)]
 
 
 def test_links():
