@@ -39,7 +39,7 @@ DROP VIEW IF EXISTS temp.whiten_unknown;
 CREATE TEMP VIEW whiten_unknown AS
   WITH known(key) AS (VALUES ('@model'), ('@k'), ('@options'), ('@replace'), ('@target'), ('@batch'),
     ('@verify'), ('@kernel'), ('@bias'), ('@same'), ('@content'), ('@column'), ('@index'), ('@file'), ('@title'),
-    ('@picture'), ('@rows'))
+    ('@picture'), ('@rows'), ('@least'))
   SELECT key FROM temp.sqlite_parameters
   WHERE key NOT IN known AND (key LIKE '@%' OR '@' || ltrim(key, ':$') IN known);
 SELECT printf('fit: %s is no parameter of the scripts, expected one that stands in them', key)

@@ -14,7 +14,7 @@ import pytest
 from conftest import PATIENCE, ROOT, SHELL, WHITEN_SO
 from test_scripts import base, command, done, draw, fill, parameter, run  # noqa: F401
 
-SCRIPTS = ("fit", "apply", "export_npy", "evaluate", "evaluate_retrieval", "index", "report")
+SCRIPTS = ("fit", "apply", "export_npy", "evaluate", "evaluate_retrieval", "index", "report", "migrate_model")
 DEFINITION = "(name TEXT PRIMARY KEY, model BLOB)"
 
 
@@ -25,6 +25,7 @@ def ready(base, rng, tmp_path):
     base.execute("CREATE TABLE pairs AS SELECT id AS a, id % 90 + 1 AS b, id % 7 AS gold FROM documents")
     fill(base, draw(rng, 9, 4), table="queries")
     base.execute("CREATE TABLE answers AS SELECT id AS query, id AS document FROM queries")
+    base.execute("CREATE TABLE sample AS SELECT id, embedding FROM documents")
     (tmp_path / "sql").symlink_to(ROOT / "sql")
     return tmp_path
 
@@ -238,8 +239,9 @@ def test_the_commands_in_the_headers(base, ready, name):
         text = re.sub(r"^sqlite3", f"{SHELL} -init /dev/null", text)
         ran = subprocess.run(text, shell=True, capture_output=True, encoding="utf-8", cwd=ready, env=env)
         assert (ran.returncode, ran.stderr) == (0, ""), text
-    assert base.execute("SELECT name FROM whitening").fetchall() == [(name,)]
-    assert len(done(base, "documents_white")) == 90
+    names = base.execute("SELECT name FROM whitening ORDER BY name").fetchall()
+    assert sorted(names) == sorted([(name,), ("shared_new",), ("shared_old",)])
+    assert len(done(base, "documents_white")) == len(done(base, "documents_shared")) == 90
 
 
 @pytest.mark.parametrize("script", ["fit", "apply", "export_npy"])
