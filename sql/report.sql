@@ -172,10 +172,21 @@ CREATE TEMP TABLE whiten_plan AS
       WHEN result ->> 'chosen' IS NOT NULL THEN result -> '$.chosen.options'
       ELSE ifnull((SELECT options FROM whiten_setting ORDER BY score DESC, place LIMIT 1), '{"power":0.5}') END AS options
   FROM whiten_tuned;
+-- For the option within: pairs that are related, all those without scores, of others those that whiten_tune took, or the
+-- top quarter.
+DROP TABLE IF EXISTS temp.whiten_related;
+CREATE TEMP TABLE whiten_related AS
+  SELECT whiten_pair_stats(x.v, y.v) AS stats
+  FROM whiten_known JOIN whiten_paired AS x ON x.id = a JOIN whiten_paired AS y ON y.id = b
+  WHERE (SELECT options ->> 'within' FROM whiten_plan) IS NOT NULL AND (gold IS NULL OR gold >= ifnull(
+    (SELECT result ->> 'within_score' FROM whiten_tuned),
+    (SELECT min(gold) FROM (SELECT gold, ntile(4) OVER (ORDER BY gold DESC) AS quarter FROM whiten_known) WHERE quarter = 1)));
 INSERT INTO whiten_clock VALUES ('fit', julianday('now'));
 DROP TABLE IF EXISTS temp.whiten_fitted;
 CREATE TEMP TABLE whiten_fitted AS
-  SELECT CASE source WHEN 'model' THEN (SELECT model FROM my_model) ELSE whiten_solve(stats, k, options) END AS model
+  SELECT CASE WHEN source = 'model' THEN (SELECT model FROM my_model)
+    WHEN options ->> 'within' IS NULL THEN whiten_solve(stats, k, options)
+    ELSE whiten_solve(stats, k, options, (SELECT stats FROM whiten_related)) END AS model
   FROM whiten_plan, whiten_moments;
 INSERT INTO whiten_clock VALUES ('fitted', julianday('now'));
 -- Every direction, for the spectrum.

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import numpy
 import pytest
+from scipy import stats
 from test_scripts import ODD, base, draw, fill, quoted, run, whitened  # noqa: F401
 
 N, DIM = 120, 8
@@ -194,6 +195,21 @@ def test_settings(report, base, rows):
     assert "mean reciprocal rank" in words(report(PAIRS).section("Settings"))
 
 
+def test_real_pairs(report, base, data_set):
+    """STS-B: raw as scipy has it, and a choice far above it, whatever options it has."""
+    real = data_set("sts_w2v300_stsb")
+    fill(base, real.x)
+    base.execute("CREATE TABLE pairs (a, b, gold)")
+    pairs = [(int(a) + 1, int(b) + 1, float(gold)) for a, b, gold in real.pairs]
+    base.executemany("INSERT INTO pairs VALUES (?, ?, ?)", pairs)
+    text = words(report(PAIRS).all("body/p")[1])
+    first, second, gold = (numpy.array(column) for column in zip(*pairs))
+    similarity = cosines(real.x)[first.astype(int) - 1, second.astype(int) - 1]
+    scores = re.search(r"scores (\d+\.\d) against (\d+\.\d) of the raw vectors, a gain of (\d+\.\d)", text)
+    assert float(scores[2]) == pytest.approx(100 * stats.spearmanr(similarity, gold)[0], abs=0.06)
+    assert float(scores[3]) == pytest.approx(float(scores[1]) - float(scores[2]), abs=0.11) and float(scores[1]) > 60
+
+
 def test_noise_keeps_the_raw_vectors(report, base, rows):
     """Scores that have nothing to do with the vectors, most of them alike: whiten_tune chooses none, and the page says so."""
     base.execute("DELETE FROM pairs WHERE a > 5")
@@ -208,6 +224,8 @@ def test_without_pairs_it_is_said_to_be_a_guess(report, rows):
 
 def test_given_settings_and_models(report, run, rows):
     assert "Whitened as asked for: ridge 1, k = 3" in words(report(k=3, options='{"ridge": 1}').all("body/p")[1])
+    within = report(PAIRS, options='{"within": 0.5, "ridge": 1}')
+    assert "within 0.5, ridge 1, k = 8" in words(within.all("body/p")[1])
     run("fit", model="m", k=2)
     page = report("CREATE TEMP VIEW my_model AS SELECT model FROM whitening WHERE name = 'm'")
     assert "Whitened with the model of my_model, k = 2" in words(page.all("body/p")[1])
