@@ -26,7 +26,7 @@ INSERT OR IGNORE INTO temp.sqlite_parameters (key, value) VALUES
 DROP VIEW IF EXISTS temp.whiten_unknown;
 CREATE TEMP VIEW whiten_unknown AS
   WITH known(key) AS (VALUES ('@model'), ('@k'), ('@options'), ('@replace'), ('@target'), ('@batch'),
-    ('@verify'), ('@kernel'), ('@bias'), ('@same'), ('@content'), ('@column'), ('@index'), ('@file'), ('@title'),
+    ('@verify'), ('@kernel'), ('@bias'), ('@guard'), ('@content'), ('@column'), ('@index'), ('@file'), ('@title'),
     ('@picture'), ('@rows'), ('@least'))
   SELECT key FROM temp.sqlite_parameters
   WHERE key NOT IN known AND (key LIKE '@%' OR '@' || ltrim(key, ':$') IN known);

@@ -7,7 +7,7 @@
 -- or edit the settings below and run  sqlite3 my.db < sql/fit.sql . A view or parameter set before wins over
 -- them. Names that are no plain words go into double quotes in a view: "my table". A text goes into quotes
 -- within quotes, as above: the shell would take 2024-11-20 for a sum. Which @k and @options are good for your
--- data, sql/evaluate.sql or sql/evaluate_retrieval.sql tells.
+-- data, sql/tune.sql tells.
 --
 -- Gives   a row in the table whitening (name, model), which is made when it is missing, and a report with the
 --         model's warnings; whiten_info(model) tells the rest. Rows whose v is NULL are skipped. Memory does
@@ -38,7 +38,7 @@ INSERT OR IGNORE INTO temp.sqlite_parameters (key, value) VALUES
 DROP VIEW IF EXISTS temp.whiten_unknown;
 CREATE TEMP VIEW whiten_unknown AS
   WITH known(key) AS (VALUES ('@model'), ('@k'), ('@options'), ('@replace'), ('@target'), ('@batch'),
-    ('@verify'), ('@kernel'), ('@bias'), ('@same'), ('@content'), ('@column'), ('@index'), ('@file'), ('@title'),
+    ('@verify'), ('@kernel'), ('@bias'), ('@guard'), ('@content'), ('@column'), ('@index'), ('@file'), ('@title'),
     ('@picture'), ('@rows'), ('@least'))
   SELECT key FROM temp.sqlite_parameters
   WHERE key NOT IN known AND (key LIKE '@%' OR '@' || ltrim(key, ':$') IN known);

@@ -7,7 +7,7 @@
 --
 -- or edit the settings below and run  sqlite3 my.db < sql/index.sql . A parameter set before wins over them. A text
 -- goes into quotes within quotes, as above: the shell would take 2024-11-20 for a sum. Which @k and @options are
--- good for your data, sql/evaluate.sql or sql/evaluate_retrieval.sql tells.
+-- good for your data, sql/tune.sql tells.
 --
 -- Needs   an ordinary table in main with rowids, a column of vectors in it, and a folder for temporary files (TMPDIR
 --         or /tmp): names of tables are no parameters in SQL, so the statements are written first, into a folder of
@@ -42,7 +42,7 @@ INSERT OR IGNORE INTO temp.sqlite_parameters (key, value) VALUES
 DROP VIEW IF EXISTS temp.whiten_unknown;
 CREATE TEMP VIEW whiten_unknown AS
   WITH known(key) AS (VALUES ('@model'), ('@k'), ('@options'), ('@replace'), ('@target'), ('@batch'),
-    ('@verify'), ('@kernel'), ('@bias'), ('@same'), ('@content'), ('@column'), ('@index'), ('@file'), ('@title'),
+    ('@verify'), ('@kernel'), ('@bias'), ('@guard'), ('@content'), ('@column'), ('@index'), ('@file'), ('@title'),
     ('@picture'), ('@rows'), ('@least'))
   SELECT key FROM temp.sqlite_parameters
   WHERE key NOT IN known AND (key LIKE '@%' OR '@' || ltrim(key, ':$') IN known);

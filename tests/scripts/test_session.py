@@ -14,7 +14,7 @@ import pytest
 from conftest import PATIENCE, ROOT, SHELL, WHITEN_SO
 from test_scripts import base, command, done, draw, fill, parameter, run  # noqa: F401
 
-SCRIPTS = ("fit", "apply", "export_npy", "evaluate", "evaluate_retrieval", "index", "report", "migrate_model")
+SCRIPTS = ("fit", "apply", "export_npy", "tune", "index", "report", "migrate_model")
 DEFINITION = "(name TEXT PRIMARY KEY, model BLOB)"
 
 
@@ -23,8 +23,6 @@ def ready(base, rng, tmp_path):
     """A database for every script, the scripts in ./sql, no extension."""
     fill(base, draw(rng, 90, 4))
     base.execute("CREATE TABLE pairs AS SELECT id AS a, id % 90 + 1 AS b, id % 7 AS gold FROM documents")
-    fill(base, draw(rng, 9, 4), table="queries")
-    base.execute("CREATE TABLE answers AS SELECT id AS query, id AS document FROM queries")
     base.execute("CREATE TABLE sample AS SELECT id, embedding FROM documents")
     (tmp_path / "sql").symlink_to(ROOT / "sql")
     return tmp_path
@@ -268,7 +266,7 @@ def test_modes_and_headers_stay(run, base, ready, script, modes):
 
 def test_scripts_follow_each_other_in_one_session(run, base, ready):
     read = f".read '{ROOT}/sql/%s.sql'"
-    scripts = ("evaluate", "evaluate_retrieval", "evaluate", "fit", "apply", "apply")
+    scripts = ("tune", "tune", "fit", "apply", "apply")
     run("export_npy", *(read % script for script in scripts))
     assert len(done(base)) == 90
     assert (ready / "kernel.npy").exists()
@@ -298,48 +296,6 @@ def test_the_import_of_the_readme(base, ready, rng):
     ran = shell(ready, "-bail", "my.db", f".load '{WHITEN_SO}' sqlite3_whiten_init", block.split(";")[2])
     assert "embedding_rows: rowid 8: data[3] is NaN" in ran.stderr
     assert base.execute("SELECT * FROM imported").fetchall() == []
-
-
-# A best within noise
-
-NO_DIFFERENCE = re.compile(r"^best: (no difference: .* is within three standard errors of raw|the raw vectors, )", re.M)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_noise_makes_no_difference(run, base, seed):
-    """60 pairs whose scores have nothing to do with the vectors."""
-    noise = numpy.random.default_rng(seed)
-    fill(base, draw(noise, 400, 32))
-    base.execute("CREATE TABLE pairs (a, b, gold)")
-    pairs = zip(*(noise.integers(*range_, 60).tolist() for range_ in ((1, 200), (200, 400), (0, 6))))
-    base.executemany("INSERT INTO pairs VALUES (?, ?, ?)", pairs)
-    text = run("evaluate")
-    assert NO_DIFFERENCE.search(text), text
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_noise_makes_no_difference_in_retrieval(run, base, seed):
-    noise = numpy.random.default_rng(seed)
-    fill(base, draw(noise, 200, 16))
-    fill(base, draw(noise, 60, 16), table="queries")
-    base.execute("CREATE TABLE answers (query, document)")
-    base.executemany("INSERT INTO answers VALUES (?, ?)", [(q, int(noise.integers(1, 201))) for q in range(1, 61)])
-    text = run("evaluate_retrieval")
-    assert NO_DIFFERENCE.search(text), text
-
-
-def test_a_difference_is_found(run, base, rng):
-    """Scores that are the cosines after whitening: a setting to fit with, that fit.sql takes as it stands."""
-    x = (rng.normal(size=(300, 6)) * [30, 1, 1, 1, 1, 1] + 5).astype("<f4")
-    fill(base, x)
-    y = (x - x.mean(axis=0)) / x.std(axis=0)
-    y /= numpy.linalg.norm(y, axis=1, keepdims=True)
-    rows = [(i + 1, i + 101, float(y[i] @ y[i + 100])) for i in range(100)]
-    base.execute("CREATE TABLE pairs (a, b, gold)")
-    base.executemany("INSERT INTO pairs VALUES (?, ?, ?)", rows)
-    text = run("evaluate")
-    found = re.search(r"^best: .*, in fit\.sql  (\.parameter set @k .*)  (\.parameter set @options .*)$", text, re.M)
-    run("fit", *found.groups())
 
 
 def test_the_loader_that_scripts_ask_for_takes_no_rc_file(ready, tmp_path):
