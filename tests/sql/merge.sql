@@ -43,3 +43,10 @@ SELECT length(s), s = (SELECT whiten_merge(s) FROM (SELECT whiten_pair_stats(a, 
 .print == pairs of two spaces: into a shared one, and from one into the other
 SELECT whiten_info(m) ->> 'side', length(whiten_apply(m, '[1,2]')), embedding_as(whiten_offset(m), 'json')
   FROM (SELECT whiten_align(whiten_pair_stats(a, b), side) AS m FROM pair, (SELECT 'a' AS side UNION ALL SELECT 'a->b') GROUP BY side);
+.print == related pairs: S_T = diag(4, 1), S_w = diag(0.25, 1), M = diag(1, 4)
+CREATE TABLE related AS SELECT whiten_solve(whiten_merge(s), NULL, '{"within":1}',
+    (SELECT whiten_pair_stats(column1, column2) FROM (VALUES ('[1,1]', '[2,1]'), ('[0,2]', '[0,0]')))) AS model
+  FROM stats WHERE day < 9;
+SELECT embedding_as(whiten_kernel(model), 'json'), whiten_info(model) ->> 'within', whiten_info(model) ->> 'order',
+  whiten_info(model) ->> 'pairs' FROM related;
+SELECT component, round(eigenvalue, 9) FROM related, whiten_spectrum(model);
