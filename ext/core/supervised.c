@@ -122,7 +122,7 @@ static void turn(struct work *w, const size_t *pairs, size_t count, double *cosi
       bb += b[j] * b[j];
     }
     double cosine = ab / sqrt(aa * bb);
-    cosines[pairs[i]] = isfinite(cosine) ? cosine : 0;
+    cosines[pairs[i]] = isfinite(cosine) ? (double)(float)cosine : 0;
   }
 }
 

@@ -20,7 +20,7 @@ enum { SUPERVISED_LEAST_PAIRS = 200, SUPERVISED_DIM_MAX = 2048 };
 enum status supervised_threshold(const struct labels *l, double *threshold);
 
 /*
-** cosines[i] of each pair. The rows are rotated, the spectrum's rank is d. STATUS_SAME_PAIRS: nothing can be learned,
+** cosines[i] of each pair, in float32's digits. The rows are rotated, the spectrum's rank is d. STATUS_SAME_PAIRS: nothing can be learned,
 ** since related pairs do not differ, or too many pairs hang together; STATUS_NOMEM, STATUS_STOPPED.
 */
 struct supervised_problem {
