@@ -247,7 +247,7 @@ CREATE TEMP TABLE whiten_dot AS
   SELECT r.rowid AS a, embedding_as(whiten_apply((SELECT whiten_model(whiten_solve(stats,
     min(2, (SELECT whiten_info(every) ->> 'k' FROM whiten_fitted)))) FROM whiten_moments), v), 'json') AS y
   FROM whiten_row AS r, whiten_held
-  WHERE r.rowid * 2654435769 % 4294967296 < 4294967296.0 * 2000 / m OR r.rowid IN (SELECT a FROM whiten_query);
+  WHERE r.rowid * 2654435769 % 4294967296 < 4294967296.0 * 1990 / m OR r.rowid IN (SELECT a FROM whiten_query);
 INSERT INTO whiten_word
   SELECT r.rowid, CASE WHEN length(t.text) > 160 THEN substr(t.text, 1, 159) || '…' ELSE ifnull(t.text, 'row ' || r.id) END
   FROM whiten_row AS r LEFT JOIN (
@@ -463,7 +463,8 @@ body { max-width: 1040px; margin: 0 auto; padding: 24px 16px 48px; background: v
   font: 16px/1.5 system-ui, sans-serif; overflow-wrap: break-word; -webkit-text-size-adjust: 100% }
 h1 { font-size: 28px; line-height: 1.2; margin: 0 0 4px } h2 { font-size: 20px; margin: 40px 0 8px } h3 { font-size: 16px; margin: 24px 0 4px }
 h4 { font-size: 13px; font-weight: 600; color: var(--soft); margin: 8px 0 2px } p { max-width: 70ch; margin: 8px 0 } .soft { color: var(--soft) }
-code { font: 13px ui-monospace, monospace } bdi, code { overflow-wrap: anywhere } svg { display: block; width: 100%; height: auto } .two svg { max-width: 440px }
+code { font: 13px ui-monospace, monospace } bdi, code { overflow-wrap: anywhere }
+svg { display: block; width: 100%; height: auto } .two svg { max-width: 440px }
 .two { display: grid; gap: 12px 32px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)) }
 figure { margin: 12px 0; break-inside: avoid } .map svg { max-width: 760px }
 @media (max-width: 500px) { th, td { padding-right: 8px; font-size: 14px } .sizes td, .sizes th { font-size: 12px; white-space: normal }
@@ -473,7 +474,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums } th, td {
   border-bottom: 1px solid var(--rule) } th { font-weight: 400; color: var(--soft) } .number { text-align: right }
 .number { white-space: nowrap } .number span { display: block } .settings .number span { font-size: 13px; color: var(--soft) }
 @media (min-width: 700px), print { .settings .number span { display: inline-block; min-width: 6.5em; margin-left: 10px } }
-.settings { width: 100%; max-width: 820px } .settings td { vertical-align: middle } .settings td:last-child { width: 45%; padding: 0 } .settings tr { break-inside: avoid }
+.settings { width: 100%; max-width: 820px } .settings td { vertical-align: middle } .settings td:last-child { width: 45%; padding: 0 }
+.settings tr { break-inside: avoid }
 .settings svg { height: 26px } .settings .zero { stroke: var(--soft); stroke-dasharray: 3 3 } .settings path { vector-effect: non-scaling-stroke }
 .settings .best td { font-weight: 700 } ol { list-style: none; margin: 0; padding: 0 } article { break-inside: avoid }
 li { display: grid; grid-template-columns: 3.2em 1fr; padding: 3px 0; border-bottom: 1px solid var(--rule); font-size: 14px; line-height: 1.4 }
@@ -544,20 +546,23 @@ INSERT INTO whiten_page (html)
     FROM whiten_setting AS s, edge WHERE gain IS NOT NULL)
   SELECT '<h2>Settings</h2><p>Score (' || (SELECT html FROM whiten_word WHERE name = 'measure') || printf(', times 100) of each setting on %,d pairs; raw: %.1f.
       The line is the interval in which the gain over raw lies in 95 of 100 samples of pairs such as these; where it crosses the dashed line of raw,
-      the pairs do not tell.', pairs, 100 * raw) || ' An arrow stands for a loss that is too large for the figure. Of so many settings the best looks a little better than it is.</p>
+      the pairs do not tell.', pairs, 100 * raw) || ' An arrow stands for a loss that is too large for the figure.
+      Of so many settings the best looks a little better than it is.</p>
       <table class="settings"><tr><th>Setting</th><th class="number">Score</th><th>Gain over raw</th></tr>'
     || (SELECT group_concat(printf('<tr%s><td>%s%s, k %s%s</td><td class="number">%.1f<span>%+.1f ± %.1f</span></td><td><svg viewBox="0 0 300 26"
         preserveAspectRatio="none" role="img" aria-label="gain %+.1f, plus or minus %.1f"><path class="zero" d="M%.1f 0V26"/><path class="line" d="%s"/></svg></td></tr>',
         CASE WHEN chosen THEN ' class="best"' ELSE '' END, CASE WHEN chosen THEN '➜ ' ELSE '' END,
         ifnull((SELECT group_concat(key || ' ' || CASE type WHEN 'real' THEN printf('%g', atom) ELSE atom END, ', ') FROM json_each(options)), 'whitened in full'), ifnull(k, '= all'),
-        CASE WHEN chosen THEN ' (chosen)' ELSE '' END, 100 * score, 100 * gain, 196 * se, 100 * gain, 196 * se, zero,
+        CASE WHEN chosen THEN ' (chosen)' ELSE '' END, 100 * score, round(100 * gain, 1) + 0.0, 196 * se, round(100 * gain, 1) + 0.0, 196 * se, zero,
         CASE WHEN x < 4 THEN 'M14 6L3 13L14 20' ELSE printf('M%.1f 13H%.1fM%.1f 6V20', max(0, x - half), x + half, x) END), '')
       FROM (SELECT * FROM place ORDER BY place))
     || '</table>'
   FROM whiten_facts WHERE labels AND EXISTS (SELECT 1 FROM place);
 
-INSERT INTO whiten_page (html) SELECT '<h2>Neighbours</h2><p>The nearest of the rows looked at, for five of them. It shows what changes, not that it gets better: read and judge.
-  <em>new</em> is not among the five by raw cosine' || CASE WHEN EXISTS (SELECT 1 FROM whiten_known) THEN ', <em>pair</em> is one of the pairs that are known' ELSE '' END || '.</p>';
+INSERT INTO whiten_page (html) SELECT '<h2>Neighbours</h2><p>The nearest of the rows looked at, for five of them.
+      It shows what changes, not that it gets better: read and judge.
+  <em>new</em> is not among the five by raw cosine'
+      || CASE WHEN EXISTS (SELECT 1 FROM whiten_known) THEN ', <em>pair</em> is one of the pairs that are known' ELSE '' END || '.</p>';
 INSERT INTO whiten_page (html)
   SELECT printf('<article><h3>%d. ', number) || '<bdi>' || html || '</bdi></h3><div class="two">' || (
     SELECT group_concat(printf('<div><h4>%s</h4><ol>', side) || lines || '</ol></div>', '') FROM (
@@ -577,11 +582,14 @@ INSERT INTO whiten_page (html)
   FROM whiten_svg WHERE panel = 'map';
 
 INSERT INTO whiten_page (html)
-  SELECT '<h2>Size and speed</h2><table class="sizes"><tr><th></th><th class="number">numbers</th><th class="number">a vector</th><th class="number">all rows</th><th class="number">a search</th></tr>'
+  SELECT '<h2>Size and speed</h2><table class="sizes"><tr><th></th><th class="number">numbers</th><th class="number">a vector</th>
+      <th class="number">all rows</th><th class="number">a search</th></tr>'
     || group_concat('<tr><th>' || label || '</th>' || printf('<td class="number">%,d</td>', numbers) || '<td class="number">' || (SELECT shown FROM whiten_size WHERE name = one)
       || '</td><td class="number">' || (SELECT shown FROM whiten_size WHERE name = every) || '</td><td class="number">' || search || '</td></tr>', '')
-    || printf('</table><p class="soft">A search compares a vector with every row: measured in memory on the %,d rows looked at, times the number of rows; reading from a file comes
-      on top. Fitting took %.2f s, whitening %.3g ms a row. The codes are those of whiten_index, which finds candidates with them and reads the raw vectors of few rows.</p>',
+    || printf('</table><p class="soft">A search compares a vector with every row: measured in memory on the %,d rows
+      looked at, times the number of rows; reading from a file comes
+      on top. Fitting took %.2f s, whitening %.3g ms a row. The codes are those of whiten_index,
+      which finds candidates with them and reads the raw vectors of few rows.</p>',
       m, fit_s, 1000 * apply_s / m)
   FROM (
     SELECT 1 AS line, 'raw' AS label, d AS numbers, 'one' AS one, 'all' AS every, m, fit_s, apply_s,
@@ -590,8 +598,10 @@ INSERT INTO whiten_page (html)
     SELECT 2, 'whitened', k, 'one white', 'all white', m, fit_s, apply_s,
       CASE WHEN white_s < 0.004 THEN 'below 1 ms' ELSE printf('%.3g ms', 1000 * white_s / 5 / m * (rows - nulls)) END FROM whiten_facts
     UNION ALL SELECT 3, 'codes', k, 'one code', 'all codes', m, fit_s, apply_s, '' FROM whiten_facts ORDER BY line);
-INSERT INTO whiten_page (html) VALUES ('<h2>What whitening does not do</h2><p>It adds nothing that the vectors do not hold: it weighs their directions anew. A mean cosine of 0 and
-  an even spectrum follow from the arithmetic on any data, noise included, so they are no proof that a search got better; only pairs that you know are. On vectors of models
+INSERT INTO whiten_page (html) VALUES ('<h2>What whitening does not do</h2><p>It adds nothing that the vectors do not hold: it weighs their directions anew.
+      A mean cosine of 0 and
+  an even spectrum follow from the arithmetic on any data, noise included, so they are no proof that a search got better;
+      only pairs that you know are. On vectors of models
   that were trained by contrast it often changes little, and in full it can hurt.</p></body></html>
 ');
 
