@@ -576,12 +576,11 @@ SELECT whiten_solve(whiten_import('[1]', '[0]'));
 --> error: whiten_solve: stats is a foreign BLOB of 144 bytes (it is a model BLOB), expected one made by whiten_stats or whiten_merge
 
 --   With pair_stats, of pairs of related rows, and "within": w, above 0 and up to 1, the difference of related rows is
---   whitened: S_T is the covariance, S_w = E (a - b)(a - b)^T / 2, M = (1 - w) S_T + w S_w tr S_T / tr S_w + ridge S, S
---   the mean eigenvalue of S_T, and kernel = M^(-1/2) Q. "order": "ratio", the default: Q and the model's eigenvalues are those of
---   M^(-1/2) S_T M^(-1/2), the ratio of the variance to that of M; "variance": those of M itself, by the variance in M.
---   method is pca, without remove, power and "oas". (w = 1: RCA of Bar-Hillel et al. 2005, WCCN of Hatch et al. 2006,
---   and, with k, discriminant analysis.) The other way round: y is as long as k, and whiten_inverse gives what S_T makes
---   most likely.
+--   whitened: S_T is the covariance, S_w = E (a - b)(a - b)^T / 2, M = (1 - w) S_T + w S_w tr S_T / tr S_w + ridge t I, t
+--   the mean eigenvalue of S_T, and kernel = M^(-1/2) Q. "order": "ratio", the default: Q and the model's eigenvalues are
+--   those of M^(-1/2) S_T M^(-1/2), the ratios of the variance to that of M, and whiten_inverse is the regression of the
+--   rows on their k components; "variance": Q and eigenvalues are those of M itself. method is pca, without remove, power
+--   and "oas". (w = 1: RCA of Bar-Hillel et al. 2005, WCCN of Hatch et al. 2006, and, with k, discriminant analysis.)
 -- here S_T is diag(4, 1), S_w diag(0.25, 1), and so M diag(1, 4)
 CREATE TABLE related AS SELECT column1 AS a, column2 AS b FROM (VALUES ('[1,1]', '[2,1]'), ('[0,0]', '[0,2]'));
 CREATE TABLE moments AS SELECT whiten_stats(value) AS stats, (SELECT whiten_pair_stats(a, b) FROM related) AS pair_stats

@@ -139,8 +139,9 @@ void within_clear(struct within *w) {
 }
 
 /*
-** The matrices of `pairs` and of the rows in the basis of the eigenvectors V, where S_T is diagonal: there the directions
-** without variance are the first ones, by LAPACK's order, and can be left out to the bit. `turned` receives V^T, then V^T S_w.
+** The matrices of `pairs` and of the rows in the basis of the eigenvectors V, where S_T is diagonal: there the
+** directions without variance are the first ones, by LAPACK's order, and can be left out to the bit. `turned`
+** receives V^T, then V^T S_w.
 */
 static void turn(const struct spectrum *s, size_t nulls, double *total, double *within, double *turned) {
   size_t d = s->d;

@@ -1,13 +1,14 @@
 /*
-** Whitening the difference of related pairs: the directions in which rows differ most, relative to how related ones differ.
+** Whitening the difference of related pairs: the directions in which rows differ most, relative to how related ones
+** differ.
 **
 ** With S_T the covariance of all rows and S_w half the mean square of the differences of related pairs,
 **   M = (1 - share) S_T + share S_w tr S_T / tr S_w + ridge t I,   t = tr S_T / d,
-** kernel = M^(-1/2) Q, Q the eigenvectors of M^(-1/2) S_T M^(-1/2), whose eigenvalues are the ratios of the total variance
-** to that of M. share 1 is relevant component analysis (Bar-Hillel, Hertz, Shental & Weinshall 2005, "Learning a
-** Mahalanobis Metric from Equivalence Constraints"), within-class covariance normalization (Hatch, Kajarekar & Stolcke
-** 2006) and, cut to its first components, Fisher's linear discriminant analysis; what remains of S_T and the ridge keep
-** it steady where pairs are few.
+** kernel = M^(-1/2) Q, Q the eigenvectors of M^(-1/2) S_T M^(-1/2), whose eigenvalues are the ratios of the total
+** variance to that of M. share 1 is relevant component analysis (Bar-Hillel, Hertz, Shental & Weinshall 2005,
+** "Learning a Mahalanobis Metric from Equivalence Constraints"), within-class covariance normalization (Hatch,
+** Kajarekar & Stolcke 2006) and, cut to its first components, Fisher's linear discriminant analysis; what remains of
+** S_T and the ridge keep it steady where pairs are few.
 */
 #ifndef WHITEN_CORE_WITHIN_H
 #define WHITEN_CORE_WITHIN_H
@@ -36,15 +37,16 @@ struct within_problem {
 };
 
 /*
-** The kernel (d x d row-major, columns are components: y = (x - mean) @ kernel) and its values (d, descending: the ratios
-** of total variance to that of M, or the eigenvalues of M). The last `nulls` columns mean nothing.
-** STATUS_NO_VARIANCE, STATUS_SAME_PAIRS: a trace is 0; STATUS_FEW_PAIRS: M is singular; STATUS_OVERFLOW:
-** a number is not finite; STATUS_SOLVER, STATUS_NOMEM. Needs 4 d^2 float64, and what linalg_eigen does.
+** The kernel (d x d row-major, columns are components: y = (x - mean) @ kernel) and its values (d, descending: the
+** ratios of total variance to that of M, or the eigenvalues of M). The last `nulls` columns mean nothing.
+** STATUS_NO_VARIANCE, STATUS_SAME_PAIRS: a trace is 0; STATUS_FEW_PAIRS: M is singular; STATUS_OVERFLOW: a number is
+** not finite; STATUS_SOLVER, STATUS_NOMEM. Needs 4 d^2 float64, and what linalg_eigen does.
 */
 enum status within_kernel(const struct within_problem *problem, double *kernel, double *values,
                           const struct memory *mem);
 
-/* M (d x d, both triangles), also in place of S_w: the inverse of the kernel's first k columns is K^T M. Errors as above. */
+/* M (d x d, both triangles), also in place of S_w: the inverse of the kernel's first k columns K is K^T M. Errors as
+** above. */
 enum status within_mix(const struct within_problem *problem, double *mix);
 
 /* The pairs that a model is made from besides its rows, and what is made of them; share 0: none. */
@@ -62,9 +64,9 @@ struct within {
 };
 
 /*
-** In the directions of the moments, all d of them known, where those beyond the rank, without a ridge, are left out; each
-** component has the element of largest magnitude in its kernel positive. Errors as for within_kernel, and STATUS_DIM.
-** Needs some 10 d^2 float64 besides.
+** In the directions of the moments, all d of them known, where those beyond the rank, without a ridge, are left out;
+** each component has the element of largest magnitude in its kernel positive. Errors as for within_kernel, and
+** STATUS_DIM. Needs some 10 d^2 float64 besides.
 */
 enum status within_init(struct within *w, const struct spectrum *s, const struct within_choice *choice);
 void within_clear(struct within *w);

@@ -20,9 +20,9 @@ void moments_add_row(struct call *call, struct gathering *gathering, enum scatte
 int moments_are_gathered(struct call *call, const struct gathering *gathering);
 
 /*
-** A stats BLOB, or one of pair stats, into zeroed moments: flushed, and of pairs with dim_a (pairs->dim_a elements of a,
-** pairs->dim - pairs->dim_a of b). 0 on success; moments_clear is the caller's either way. NULL is for the caller to
-** handle first.
+** A stats BLOB, or one of pair stats, into zeroed moments: flushed, and of pairs with dim_a (pairs->dim_a elements of
+** a, pairs->dim - pairs->dim_a of b). 0 on success; moments_clear is the caller's either way. NULL is for the caller
+** to handle first.
 */
 int stats_read(struct call *call, sqlite3_value *value, const char *argument, struct moments *moments);
 int pair_stats_read(struct call *call, sqlite3_value *value, const char *argument, struct moments *pairs);

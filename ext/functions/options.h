@@ -11,7 +11,8 @@
 */
 int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, size_t d, struct solve_options *out);
 
-/* The same with "within" and "order" besides, which are there if and only if there are pair stats (the moments, or NULL). */
+/* The same with "within" and "order" besides, which are there if and only if there are pair stats (the moments, or
+** NULL). */
 int options_read_within(struct call *call, sqlite3_value *const *k_and_options, size_t d, const struct moments *pairs,
                         struct solve_options *out);
 

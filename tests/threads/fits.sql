@@ -12,3 +12,5 @@ SELECT whiten_info(whiten_solve(whiten_merge(s), 7)) ->> 'explained'
 SELECT cosine_sim(whiten_inverse(m, whiten_apply(m, q.v)), q.v)
   FROM (SELECT whiten_import(whiten_kernel(model), whiten_bias(model)) AS m FROM models WHERE name = 'zca 24')
     JOIN queries AS q WHERE q.v IS NOT NULL AND embedding_norm(q.v) > 0 LIMIT 5;
+SELECT s.eigenvalue FROM (SELECT whiten_solve(whiten_stats(v), NULL, '{"within":0.5,"ridge":0.1}',
+    whiten_pair_stats(v, embedding_scale(v, 0.5))) AS model FROM documents) AS m, whiten_spectrum(m.model) AS s;
