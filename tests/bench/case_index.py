@@ -22,7 +22,12 @@ PEERS = {
     "sqlite-vector 1BIT": ("index_peers:vector", {"form": "1BIT"}),
     "sqlite-vector TURBO4": ("index_peers:vector", {"form": "TURBO4"}),
 }
-MEMORY = {"faiss HNSW": "index_peers:hnsw", "numpy": "index_peers:brute"}
+MEMORY = {
+    "faiss HNSW": ("index_peers:hnsw", {}),
+    "usearch HNSW": ("index_peers:node", {"kind": "usearch"}),
+    "libSQL DiskANN": ("index_peers:node", {"kind": "libsql"}),
+    "numpy": ("index_peers:brute", {}),
+}
 
 
 class Index:
@@ -63,8 +68,10 @@ def _search(options, table, case, index, seconds=None, recall=0.995):
 def _against(options, table, case, index, peers, bar, count):
     """A peer after the other, each beside ours: at_least(bar) where it has the recall."""
     for label in peers:
-        function, more = PEERS[label] if label in PEERS else (MEMORY[label], {"dim": index.k})
-        if label != "faiss HNSW":
+        function, more = PEERS[label] if label in PEERS else MEMORY[label]
+        if label in MEMORY:
+            more = {**more, "dim": index.k}
+        if label not in MEMORY or not label.endswith("HNSW"):
             more = {**more, "count": count}
         white = index.white()
         r = compare(options, ours=index.side(), peer=Side(function, 1, white=white, space=index.space, **more))
@@ -138,8 +145,9 @@ def words(options, table):
 
 
 def glosses(options, table):
-    peers = ["sqlite-vec bit", "sqlite-vector 1BIT", "faiss HNSW", "numpy"]
-    _real(options, table, "117,000 glosses", index_data.glosses, 100, "{}", peers, {"faiss HNSW": 1})
+    peers = ["sqlite-vec bit", "sqlite-vector 1BIT", "faiss HNSW", "usearch HNSW", "numpy"]
+    bars = {"faiss HNSW": 1, "usearch HNSW": 1}
+    _real(options, table, "117,000 glosses", index_data.glosses, 100, "{}", peers, bars)
 
 
 def windows(options, table):
@@ -149,7 +157,43 @@ def windows(options, table):
 
 def encoder(options, table):
     for k in (128, 256):
-        _real(options, table, "30,000 glosses by an encoder", lambda: index_data.file_of("use512_glosses"), k)
+        rows, make = index_data.encoded()
+        _real(options, table, f"{rows:,} glosses by an encoder", make, k)
+
+
+def libsql(options, table):
+    """An index of libSQL's takes minutes for these."""
+    peers = ["libSQL DiskANN", "usearch HNSW", "sqlite-vector UINT8"]
+    make = lambda: index_data.file_of("use512_glosses")  # noqa: E731
+    _real(options, table, "30,000 glosses by an encoder", make, 128, "{}", peers, 5)
+
+
+def codes(options, table):
+    """What a hundred times the rows would take: their codes in memory, without a table to fetch from."""
+    rows = 100 * options.rows
+    r = compare(options, ours=Side("index_sides:codes", 1, rows=rows, k=100))
+    case = f"codes of {rows:,} in clusters, k = 100, rows not fetched"
+    limits = f"95 % within {r.text('ours', 'p95')}, {statistics.median(r.of('ours', 'n')):.0f} candidates"
+    table.figure(f"{case}: a query", r.of("ours"), None, limits)
+    table.figure(f"{case}: the nearest 10 among the candidates", r.of("ours", "recall"), no_less(0.99), text=_recall)
+    table.figure(f"{case}: memory", r.of("ours", "bytes", 1e-6), None, text="{:.0f} MB".format)
+
+
+def join(options, table):
+    """Many queries: together, and one after the other."""
+    for rows, dim, k in ((options.rows, 768, 256), (10 * options.rows, 256, 256), (10 * options.rows, 256, 100)):
+        path = index_data.generated("clustered", rows, dim)
+        case = f"{index_data.QUERIES} queries of {rows:,}, k = {k}"
+        if not (index := _or_skip(table, case, lambda: Index(path, k))):
+            continue
+        for cores in (1, None):
+            sides = {
+                name: Side("index_sides:joined", cores, database=path, sql=sql)
+                for name, sql in index_sides.joins(index.name).items()
+            }
+            r = compare(options, **sides)
+            threads = "one thread" if cores else "all cores"
+            table.row(f"{case}, {threads}: each", r.of("together"), "the join one by one", r.of("each"))
 
 
 def small(options, table):
@@ -247,7 +291,12 @@ def growth(options, table):
         seconds = statistics.median(r.of("ours"))
         smallest = smallest or seconds
         limits = f"{seconds / smallest:.1f} times the smallest, recall {r.of('ours', 'recall')[0]:.4f}"
-        table.figure(f"growth, {rows:,} rows, k = 100: a query", r.of("ours"), None, limits)
+        case = f"growth, {rows:,} rows, k = 100"
+        table.figure(f"{case}: a query", r.of("ours"), None, f"95 % within {r.text('ours', 'p95')}, {limits}")
+        table.figure(f"{case}: memory", r.peak("ours"), text="{:.0f} MB".format)
+        made = compare(options.with_repeat(3), ours=Side("index_sides:build", 1, database=path, model=index.model, name="growth"))
+        limits = f"{statistics.median(made.of('ours', 'bytes')):.1f} bytes a row"
+        table.figure(f"{case}: build on one thread, rows a second", made.of("ours", "rate"), None, limits, "{:,.0f}".format)
 
 
 CASES = {
@@ -265,4 +314,7 @@ CASES = {
     "index_insert": insert,
     "index_first": first,
     "index_growth": growth,
+    "index_join": join,
+    "index_libsql": libsql,
+    "index_1e7": codes,
 }

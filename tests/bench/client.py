@@ -50,9 +50,10 @@ def _compile(name, packages, objects=()):
 
 
 def build():
-    """Compile both libraries, so that no side does it while another is measured."""
+    """Compile the libraries, so that no side does it while another is measured."""
     _compile("client", ["sqlite3"])
     _compile("limits", ["openblas", "lapacke", "sqlite3"], [ROOT / "build" / "libcore.a"])
+    _compile("codes", ["openblas", "lapacke"], [ROOT / "build" / "libcore.a"])
 
 
 class _Run(ctypes.Structure):
@@ -76,6 +77,17 @@ def limits():
         getattr(library, name).argtypes = arguments
         getattr(library, name).restype = ctypes.c_double
     library.limit_transform.argtypes = [size] * 4 + [ctypes.POINTER(ctypes.c_double)]
+    return library
+
+
+def codes():
+    """The functions of codes.c."""
+    library = ctypes.CDLL(_compile("codes", ["openblas", "lapacke"], [ROOT / "build" / "libcore.a"]))
+    library.codes_bench_make.argtypes = [ctypes.c_size_t] * 3
+    library.codes_bench_make.restype = ctypes.c_void_p
+    library.codes_bench_bytes.argtypes = [ctypes.c_void_p]
+    library.codes_bench_bytes.restype = ctypes.c_uint64
+    library.codes_bench_ask.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_double, ctypes.c_void_p]
     return library
 
 

@@ -162,6 +162,28 @@ def file_of(name):
     return _real(name, read)
 
 
+def encoded():
+    """How many glosses there are by the trained encoder, those of WHITEN_DATA and those that encode.mjs has made here; and
+    what makes the set of them."""
+    np = numpy_module()
+    meta, made = DATA / "use512_glosses.meta.json", client.BUILD / "encoder_glosses.f32"
+    dim = 512
+
+    def read():
+        parts = []
+        if meta.exists():
+            parts.append(np.fromfile(DATA / "use512_glosses.f16", "<f2").astype(np.float32).reshape(-1, dim))
+        if made.exists():
+            parts.append(np.fromfile(made, "<f4", made.stat().st_size // (4 * dim) * dim).reshape(-1, dim))
+        if not parts:
+            raise client.Missing("there are no glosses by an encoder: node tests/bench/encode.mjs")
+        return np.concatenate(parts)
+
+    rows = json.loads(meta.read_text(encoding="utf-8"))["n"] if meta.exists() else 0
+    rows += made.stat().st_size // (4 * dim) if made.exists() else 0
+    return rows, lambda: _real(f"encoder_{rows}", read)
+
+
 def model(path, k, options="{}"):
     """The name of the set's model of k components, which is fitted when it is not there."""
     name = f"k{k}" + "".join(re.findall(r"\w+", options))

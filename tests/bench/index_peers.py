@@ -5,7 +5,9 @@ ones, so that its recall can be that of ours."""
 import json
 import os
 import pathlib
+import shutil
 import sqlite3
+import subprocess
 
 import client
 from data import numpy_module
@@ -146,3 +148,43 @@ def brute(white, space, dim, count=QUERIES):
         return (1 + best[np.argsort(-scores[best])]).tolist()
 
     return _searcher(search, Truth(space), 10, count)
+
+
+def _files(white, dim):
+    """The rows and the queries of a set as files of float32."""
+    for table in ("t", "q"):
+        path = client.BUILD / f"{pathlib.Path(white).stem}_{table}.f32"
+        if not path.exists():
+            matrix(white, dim, f"SELECT v FROM {table} ORDER BY id").tofile(path.with_suffix(".partial"))
+            path.with_suffix(".partial").rename(path)
+        yield str(path)
+
+
+def node(white, space, dim, kind, count=QUERIES, target=0.99):
+    """A library that npm has, in a process of node's (peer.mjs), whose own clock times each search: usearch's HNSW in
+    memory, libSQL's DiskANN. With the least effort that reaches the target."""
+    if shutil.which("node") is None or not (client.PEERS / "node_modules" / kind).exists():
+        raise client.Missing(f"{kind} is not installed")
+    rows, queries = _files(white, dim)
+    spec = {"kind": kind, "rows": rows, "queries": queries, "dim": dim, "peers": str(client.PEERS.resolve())}
+    spec["index"] = str(client.BUILD / f"{kind}_{pathlib.Path(white).stem}")
+    script = str(pathlib.Path(__file__).with_name("peer.mjs"))
+    process = subprocess.Popen(
+        ["node", script, json.dumps(spec)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    seconds = json.loads(process.stdout.readline())["build"]
+    truth = Truth(space)
+
+    def ask(effort, i):
+        process.stdin.write(json.dumps({"n": effort, "i": i}) + "\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
+
+    effort = tuned(lambda n, i: ask(n, i)["ids"], truth, 10, target, EFFORTS, count)
+    found = [truth.recall(i, ask(effort, i)["ids"], 10) for i in range(count)]
+    recall = sum(found) / count
+
+    def measure():
+        return readings([ask(effort, i)["seconds"] for i in range(count)], recall=recall, n=effort, build=seconds)
+
+    return measure

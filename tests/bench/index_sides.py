@@ -5,6 +5,7 @@ query of a process; builds and inserts.
 candidates that a peer re-scores: the smallest of a ladder whose recall reaches the target, or the largest.
 """
 
+import ctypes
 import json
 import os
 import shutil
@@ -187,5 +188,48 @@ def inserts(database, model, name, count=1000):
         seconds = clock() - start
         connection.execute("DELETE FROM t WHERE id > ?", (last,))
         return {"seconds": seconds / count}
+
+    return measure
+
+
+def joins(name, k=10):
+    """A set's queries through its index: together; and one after the other, in the same order."""
+    return {
+        "together": f"SELECT query_rowid, rowid, similarity FROM whiten_index_join('{name}', 'q', 'v', {k})",
+        "each": f"SELECT q.id, s.rowid, s.similarity FROM q CROSS JOIN {name} AS s ON s.query = q.v AND s.k = {k}",
+    }
+
+
+def joined(database, sql):
+    """All of the statement's rows: seconds for each of the set's queries."""
+    source = sqlite3.connect(database)
+    ((queries,),) = source.execute("SELECT count(*) FROM q")
+    source.close()
+    try:
+        connection = client.Connection(database, ["whiten"])
+        statement = connection.prepare(sql)
+    except RuntimeError as error:
+        explain(error)
+    return lambda: {"seconds": connection.run(statement)[0] / queries}
+
+
+def codes(rows, k, count=50, factor=2.25):
+    """Queries of codes in memory (codes.c): median and 95th percentile, candidates, the nearest among them, bytes."""
+    library = client.codes()
+    made = library.codes_bench_make(rows, k, count)
+    if not made:
+        raise MemoryError("codes")
+
+    def measure():
+        times, candidates, found = [], [], 0
+        for i in range(count):
+            result = (ctypes.c_double * 4)()
+            if library.codes_bench_ask(made, i, factor, result):
+                raise MemoryError("codes")
+            times.append(result[0])
+            candidates.append(result[2])
+            found += result[3]
+        more = {"n": statistics.median(candidates), "bytes": library.codes_bench_bytes(made)}
+        return readings(times, recall=found / (10 * count), **more)
 
     return measure
