@@ -353,10 +353,11 @@ INSERT INTO whiten_point
   UNION ALL SELECT panel, class, 2 * bin + 1, (bin + 1) / 25.0 - 1, share FROM whiten_bar
   UNION ALL SELECT panel, class, 100, 1, 0 FROM whiten_bar WHERE bin = 0;
 
--- The spectrum. SQLite may have no log10: the exponent of %e, and the series of artanh for the rest.
+-- The spectrum; what lies beyond the rank is rounding. SQLite may have no log10: the exponent of %e, and the series of
+-- artanh for the rest.
 DROP TABLE IF EXISTS temp.whiten_component;
 CREATE TEMP TABLE whiten_component AS
-  SELECT component, ratio, cumulative, exponent + 0.5 + 0.868588964 * (z + z * z * z * (1.0 / 3 + z * z * (0.2 + z * z / 7))) AS power
+  SELECT component, ratio, cumulative, (SELECT whiten_info(every) ->> 'k' FROM whiten_fitted) AS rank, exponent + 0.5 + 0.868588964 * (z + z * z * z * (1.0 / 3 + z * z * (0.2 + z * z / 7))) AS power
   FROM (SELECT *, (mantissa - 3.16227766) / (mantissa + 3.16227766) AS z FROM (
     SELECT *, CAST(substr(shown, 1, 11) AS REAL) AS mantissa, CAST(substr(shown, 13) AS INTEGER) AS exponent FROM (
       SELECT component, ratio, cumulative, printf('%.9e', ratio * count(*) OVER ()) AS shown
@@ -366,18 +367,18 @@ INSERT INTO whiten_panel (panel, title, alt)
     100 * max(ratio), min(component) FILTER (WHERE cumulative >= 0.9), count(*)) FROM whiten_component
   UNION ALL
   SELECT 'variance', 'Variance of each component', printf('Variance of each component, times the mean: from %.2g to %.2g',
-    max(ratio) * count(*), min(ratio) FILTER (WHERE ratio > 0) * count(*)) FROM whiten_component;
+    max(ratio) * count(*), min(ratio) FILTER (WHERE component <= rank) * count(*)) FROM whiten_component;
 INSERT INTO whiten_scale
   SELECT panel, 'x', 0, n, (SELECT min(step) FROM whiten_step WHERE n <= 5 * step AND step >= 1), 'component'
   FROM whiten_panel, (SELECT count(*) AS n FROM whiten_component) WHERE panel IN ('share', 'variance')
   UNION ALL SELECT 'share', 'y', 0, 100, 25, 'sum so far, %'
   UNION ALL
   SELECT 'variance', 'y', lo, hi, 1 + (hi - lo) / 6, 'times the mean' FROM (
-    SELECT CAST(min(power) - 1 AS INTEGER) AS lo, CAST(max(power) + 1 AS INTEGER) AS hi FROM whiten_component WHERE ratio > 0);
+    SELECT CAST(min(power) - 1 AS INTEGER) AS lo, CAST(max(power) + 1 AS INTEGER) AS hi FROM whiten_component WHERE component <= rank);
 INSERT INTO whiten_point
   SELECT panel, 'line', component, component, CASE panel WHEN 'share' THEN 100 * cumulative ELSE power END
   FROM whiten_component, (SELECT count(*) AS n FROM whiten_component), (SELECT 'share' AS panel UNION SELECT 'variance')
-  WHERE (component <= 100 OR component = n OR component % (1 + n / 300) = 0) AND (panel = 'share' OR ratio > 0)
+  WHERE (component <= 100 OR component = n OR component % (1 + n / 300) = 0) AND (panel = 'share' OR component <= rank)
   UNION ALL SELECT 'share', 'line', 0, 0, 0
   UNION ALL SELECT 'share', 'mark', place, place * min(component), 90 FROM whiten_component, (SELECT 0 AS place UNION SELECT 1)
   WHERE cumulative >= 0.9 GROUP BY place

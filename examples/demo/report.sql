@@ -9,5 +9,5 @@ CREATE TEMP VIEW my_vectors AS SELECT id, vector AS v FROM item;
 CREATE TEMP VIEW my_texts AS SELECT id, text FROM item;
 CREATE TEMP VIEW my_pairs AS SELECT a, b, gold FROM pair;
 .parameter init
-INSERT OR IGNORE INTO temp.sqlite_parameters (key, value) SELECT '@title', rtrim(headline, '.') FROM subject;
+INSERT OR IGNORE INTO temp.sqlite_parameters (key, value) SELECT '@title', rtrim(replace(headline, char(10), ' '), '.') FROM subject;
 .read sql/report.sql

@@ -161,6 +161,14 @@ def test_a_spectrum_of_many_decades(report, base, rng):
     assert (found - found[0]) / (found[-1] - found[0]) == pytest.approx((logs - logs[0]) / (logs[-1] - logs[0]), abs=1e-3)
 
 
+def test_a_spectrum_ends_at_the_rank(report, base, rng):
+    """Of 20 rows in 40 dimensions; what rounding leaves beyond is not drawn."""
+    fill(base, draw(rng, 20, 40))
+    page = report()
+    assert len(path(page.svg("Variance of each component"), "line")) == 19
+    assert len(path(page.svg("Cumulative share"), "line")) == 41
+
+
 def test_neighbours(report, rows):
     """The five nearest by raw and by whitened cosine, of five rows."""
     articles = report(k=5).all("body/article")
