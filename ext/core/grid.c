@@ -10,7 +10,7 @@ size_t grid_fill(size_t d, size_t rank, int64_t rows, struct grid_setting settin
   size_t count = 0;
   for (size_t i = 0; i < (size_t)4 * KINDS; i++) {
     size_t remove = i / KINDS, kind = i % KINDS, usable = RIDGES[kind] > 0 ? d : rank;
-    if (usable <= remove || (POWERS[kind] == 1 && RIDGES[kind] == 0 && !is_full)) continue;
+    if (rank <= remove || (POWERS[kind] == 1 && RIDGES[kind] == 0 && !is_full)) continue;
     settings[count++] = (struct grid_setting){POWERS[kind], RIDGES[kind], remove, usable - remove, 0};
   }
   return count;

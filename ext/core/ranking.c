@@ -6,6 +6,8 @@
 #include "core/linalg.h"
 
 enum { BLOCK_QUERIES = 64 };
+/* Cosines that differ by less are equal: rounding of float32 must not rank. */
+static const float EQUAL = 0x1p-21F;
 
 size_t ranking_queries(const struct labels *l) {
   size_t queries = 0;
@@ -53,7 +55,7 @@ static size_t rank_of(const struct ranking *r, const struct block *b, size_t que
   }
   uint32_t own = l->pairs[b->first_pair[query]].a;
   for (size_t i = 0; i < r->rows->count; i++)
-    rank += l->is_document[i] && i != own && products[i] * b->inverse[i] > best;
+    rank += l->is_document[i] && i != own && products[i] * b->inverse[i] > best + EQUAL;
   return rank;
 }
 

@@ -88,6 +88,7 @@ TEST(grid_of_little) {
     assert_true(settings[i].power < 1 || settings[i].ridge > 0);
   }
   assert_int_equal(grid_fill(1, 1, 100, settings), 8);
+  assert_int_equal(grid_fill(8, 2, 100, settings), 14);
   assert_int_equal(grid_fill(64, 64, 129, settings), 28);
   assert_int_equal(grid_fill(64, 64, 130, settings), 32);
 }
@@ -198,6 +199,25 @@ TEST(ranking_against_counting) {
   assert_near(ranking.mean, mean, 1e-12);
   assert_near(ranking.recall1, at_1, 1e-12);
   assert_near(ranking.recall10, at_10, 1e-12);
+  labels_clear(&l);
+}
+
+/* In one dimension all cosines are 1 or -1, however they are rounded: nothing is above anything of its side. */
+TEST(ranking_of_ties) {
+  struct random r = {random_seed()};
+  double squares[ROWS], reciprocal[ROWS];
+  struct labels l;
+  labels_init(&l, LABELS_RELEVANT, 1, &faulty_memory);
+  for (size_t i = 0; i < ROWS / 2; i++) {
+    float a = (float)random_uniform(&r) + 1, b = (float)random_uniform(&r) + 3;
+    assert_int_equal(labels_add(&l, &a, &b, 0), STATUS_OK);
+  }
+  assert_int_equal(labels_finish(&l), STATUS_OK);
+  for (size_t i = 0; i < l.rows.count; i++) squares[i] = (double)l.rows.rows[i] * l.rows.rows[i];
+  struct eigenbasis_rows all = {&faulty_memory, &NEVER, 1, l.rows.count, l.rows.rows};
+  struct ranking ranking = {.rows = &all, .labels = &l, .reciprocal = reciprocal};
+  assert_int_equal(ranking_measure(&ranking, NULL, squares), STATUS_OK);
+  assert_near(ranking.mean, 1, 0);
   labels_clear(&l);
 }
 
@@ -313,6 +333,6 @@ TEST(tune_stops_when_it_is_told) {
 
 UNIT_MAIN(faulty_test(ranks_closed_forms), faulty_test(ranks_error_of_a_paper), faulty_test(grid_of_a_full_rank),
           faulty_test(grid_of_little), faulty_test(eigenbasis_against_the_inverse),
-          faulty_test(ranking_against_counting), faulty_test(neighbours_against_all_pairs),
-          faulty_test(tune_finds_what_there_is), faulty_test(tune_finds_nothing_in_noise),
-          faulty_test(tune_stops_when_it_is_told))
+          faulty_test(ranking_against_counting), faulty_test(ranking_of_ties),
+          faulty_test(neighbours_against_all_pairs), faulty_test(tune_finds_what_there_is),
+          faulty_test(tune_finds_nothing_in_noise), faulty_test(tune_stops_when_it_is_told))
