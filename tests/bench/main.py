@@ -17,11 +17,15 @@ import case_json
 import case_pool
 import case_search
 import case_transform
+import case_tune
 import client
 from harness import Failed, Side, Table, compare
 
 CASES = {}
-for module in (case_search, case_fit, case_transform, case_pool, case_json, case_growth, case_index, case_align):
+MODULES = (
+    case_search, case_fit, case_transform, case_pool, case_json, case_growth, case_index, case_align, case_tune
+)
+for module in MODULES:
     CASES.update(module.CASES)
 
 
