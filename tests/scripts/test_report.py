@@ -183,6 +183,12 @@ def test_neighbours(report, rows):
             assert [float(item.find("span").text) for item in column] == pytest.approx(similarity[found], abs=6e-4)
 
 
+def test_a_zero_vector_has_no_neighbours(report, base, rows):
+    base.execute("UPDATE documents SET embedding = zeroblob(32) WHERE id IN (1, 30)")
+    headings = [words(article.find("h3")) for article in report().all("body/article")]
+    assert headings[:2] == ["1. row 2", "2. row 25"] and len(headings) == 5
+
+
 def test_map(report, rows):
     circles = [c for c in report().svg("Map of 120 rows").iter("circle") if c.get("class") == "dot"]
     y = whitened(rows, k=2)
