@@ -33,7 +33,7 @@ CREATE TEMP VIEW whiten_unknown AS
 SELECT printf('export_npy: %s is no parameter of the scripts, expected one that stands in them', key)
   AS export_npy FROM whiten_unknown;
 DROP VIEW IF EXISTS temp.whiten_check;
-CREATE TEMP VIEW whiten_check AS SELECT NULL AS loaded, NULL AS unknown, NULL AS text, NULL AS found, NULL AS encoding;
+CREATE TEMP VIEW whiten_check AS SELECT NULL AS loaded, NULL AS unknown, NULL AS text, NULL AS found, NULL AS encoding, NULL AS offset;
 CREATE TEMP TRIGGER whiten_checked INSTEAD OF INSERT ON whiten_check BEGIN
   SELECT RAISE(ABORT, 'export_npy: the extension whiten is neither installed nor in this folder')
     WHERE NOT new.loaded;
@@ -42,6 +42,8 @@ CREATE TEMP TRIGGER whiten_checked INSTEAD OF INSERT ON whiten_check BEGIN
     WHERE NOT new.text;
   SELECT RAISE(ABORT, 'export_npy: whitening has no model of the name in @model') WHERE NOT new.found;
   SELECT RAISE(ABORT, 'export_npy: the database is UTF-16, expected UTF-8') WHERE new.encoding <> 'UTF-8';
+  SELECT RAISE(ABORT, 'export_npy: the model adds to its results what kernel and bias do not hold: whiten_offset(model)')
+    WHERE new.offset;
 END;
 INSERT INTO whiten_check (loaded, unknown)
   SELECT EXISTS (SELECT 1 FROM pragma_function_list WHERE name = 'whiten_fit'),
@@ -49,6 +51,8 @@ INSERT INTO whiten_check (loaded, unknown)
 INSERT INTO whiten_check (text, found, encoding)
   SELECT typeof(@model) = 'text' AND typeof(@kernel) = 'text' AND typeof(@bias) = 'text',
     EXISTS (SELECT 1 FROM main.whitening WHERE name = @model), (SELECT encoding FROM pragma_encoding);
+INSERT INTO whiten_check (offset)
+  SELECT whiten_offset(model) <> zeroblob(length(whiten_offset(model))) FROM main.whitening WHERE name = @model;
 
 -- A .npy file of version 1.0: \NUMPY, 1, 0, the length of the header in two bytes (118, so that the
 -- numbers begin at byte 128), the header padded with spaces up to its newline, the numbers.

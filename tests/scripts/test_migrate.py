@@ -153,6 +153,17 @@ def test_refuses_documents_that_are_not_of_the_old_model(run, base, spaces):
     assert missing(base, "migrated")
 
 
+def test_what_is_added_is_not_exported_without_a_word(run, base, spaces):
+    """Kernel and bias say all of a model of the shared space, and not of one that leads across."""
+    run("migrate_model")
+    run("export_npy", model="shared_old")
+    loaded = connect(base.execute("SELECT file FROM pragma_database_list").fetchone()[0])
+    loaded.execute("INSERT INTO whitening SELECT 'across', whiten_align(whiten_pair_stats(d.embedding, s.embedding), 'a->b')"
+                   " FROM sample AS s JOIN documents AS d ON d.id = s.id")  # fmt: skip
+    loaded.close()
+    assert "the model adds to its results what kernel and bias do not hold" in run("export_npy", fails=True, model="across")
+
+
 def test_survives_sigkill(run, base, spaces, tmp_path):
     """Killed between two batches: a view's row waits for a pipe that nobody opens. Nothing is lost, and nothing twice."""
     gate = tmp_path / "gate"

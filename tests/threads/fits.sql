@@ -6,6 +6,8 @@ SELECT s.eigenvalue FROM whiten_spectrum((SELECT whiten_fit(v, 100, '{"ridge":"o
   WHERE s.component < 100;
 SELECT whiten_info(whiten_fit(v, NULL, '{"method":"zca"}')) ->> 'condition',
   whiten_info(whiten_fit(v, NULL, '{"method":"cholesky"}')) ->> 'explained' FROM documents;
+SELECT round(cosine_sim(whiten_apply(whiten_align(s, 'a'), v), whiten_apply(whiten_align(s, 'b'), embedding_truncate(v, 9))), 1)
+  FROM (SELECT whiten_pair_stats(v, embedding_truncate(v, 9)) AS s FROM documents), (SELECT v FROM documents WHERE id < 4);
 SELECT isotropy(v), isotropy(embedding_truncate(v, 9)) FROM documents;
 SELECT whiten_info(whiten_solve(whiten_merge(s), 7)) ->> 'explained'
   FROM (SELECT whiten_stats(v, 1 + id % 3) AS s FROM documents GROUP BY id % 5);
