@@ -139,7 +139,7 @@ static void fail_row(struct build *b, int64_t rowid) {
 
 /* The coded rows into chunks. */
 static void write_rows(struct build *b, const struct batch *batch) {
-  struct sync_rows rows = {.list = b->list};
+  struct sync_rows rows = {.list = b->list, .are_behind = 1};
   for (size_t i = 0; i < batch->count && !b->call->failed; i++) {
     if (batch->outcome[i] == NOT_FINITE)
       fail_row(b, batch->rowid[i]);
@@ -201,7 +201,9 @@ static int code_generation(struct call *call, struct index *index, struct genera
   if (allocate(b) == 0 && index_open_content(call, index) == 0 &&
       source_start(call, &index->content, &behind) == 0) {
     workers_init(&b->workers, call->connection->cores);
+    store_gather_begin(&index->store);
     code_all(b);
+    store_gather_end(call, &index->store);
     workers_clear(&b->workers);
     source_start(call, &index->content, NULL);
     if (!call->failed) finish(b);

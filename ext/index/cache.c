@@ -217,6 +217,7 @@ struct cache_entry *cache_alloc(size_t bytes) {
     sqlite_memory.release(memory);
     return NULL;
   }
+  memory_touch(memory, bytes + 63);
   *entry = (struct entry){.shown = {memory_align64(memory), bytes}, .memory = memory};
   return &entry->shown;
 }

@@ -65,7 +65,7 @@ static int compare_rows(const void *a, const void *b) {
 
 /* Rows of the content come first in the list, then those that it has not. */
 static int mend(struct check *c) {
-  struct sync_rows rows = {c->count, c->list};
+  struct sync_rows rows = {.count = c->count, .list = c->list};
   qsort(c->list, c->count, sizeof *c->list, compare_rows);
   c->count = 0;
   return sync_apply(c->call, c->index, c->g, &rows);

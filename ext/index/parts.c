@@ -7,6 +7,9 @@
 /* More than there can be, of rowids in 64 bits. */
 static const int64_t MOST_CHUNKS = INT64_MAX / 2;
 
+/* Of what is gathered. */
+enum { GATHERED_BYTES = 4 << 20 };
+
 /* ---- the directory ---- */
 
 void dir_clear(struct dir *dir) {
@@ -81,10 +84,85 @@ static void fail_damaged(struct call *call, const struct store *store, const str
        store->name, store->name, part->rest ? "rest" : "signs");
 }
 
+/* A part as a new BLOB, `data` from sqlite3_malloc64, which is freed. */
+static int put_part(struct call *call, struct store *store, int rest, struct store_rest *part) {
+  sqlite3_stmt *s = statement_of(call, store, rest ? PUT_REST : PUT_SIGNS);
+  if (s != NULL) {
+    sqlite3_bind_int64(s, 1, part->number);
+    sqlite3_bind_blob64(s, 2, part->data, part->bytes, SQLITE_STATIC);
+    statement_step(call, store, s);
+    statement_reset(call, s);
+  }
+  sqlite3_free(part->data);
+  part->data = NULL;
+  return call->failed;
+}
+
+/* What is gathered: before anything else is done with a rest. */
+static int write_gathered(struct call *call, struct store *store) {
+  struct store_gathered *g = &store->gathered;
+  for (size_t i = 0; i < g->count; i++) put_part(call, store, 1, &g->list[i]);
+  g->count = g->bytes = 0;
+  return call->failed;
+}
+
+/* Opens the BLOB of a part; or, if *blob is open, this one instead of the other. */
+static int open_blob(struct call *call, struct store *store, const struct chunk_part *part, int write,
+                     sqlite3_blob **blob) {
+  int rc = SQLITE_NOMEM;
+  if (part->rest && write_gathered(call, store)) return call->failed;
+  if (*blob != NULL) {
+    rc = sqlite3_blob_reopen(*blob, part->number);
+  } else {
+    char *table = sqlite3_mprintf("%s_%s", store->name, part->rest ? "rest" : "signs");
+    if (table != NULL) rc = sqlite3_blob_open(store->db, store->schema, table, "data", part->number, write, blob);
+    sqlite3_free(table);
+  }
+  if (rc == SQLITE_ERROR)
+    fail_damaged(call, store, part);
+  else if (rc != SQLITE_OK)
+    fail_sqlite(call, rc, store->db);
+  return call->failed;
+}
+
+static int read_block(struct call *call, struct store_reader *r, const struct chunk_part *part, size_t block,
+                      unsigned char *out) {
+  size_t size = chunk_stored_bytes(part->codes, part->rest, 1);
+  int is_there = (size_t)sqlite3_blob_bytes(r->blob) >= (block + 1) * size;
+  if (is_there && sqlite3_blob_read(r->blob, r->stored, (int)size, (int)(block * size)) != SQLITE_OK)
+    fail_sqlite(call, sqlite3_errcode(r->store->db), r->store->db);
+  else if (!is_there || chunk_read_blocks(part, block, 1, r->stored, out) != STATUS_OK)
+    fail_damaged(call, r->store, part);
+  return call->failed;
+}
+
+int store_read(struct call *call, struct store_reader *r, int64_t number, size_t first, size_t blocks,
+               unsigned char *out) {
+  struct chunk_part part = {r->codes, number, r->rest};
+  if (r->stored == NULL) r->stored = sqlite3_malloc64(chunk_stored_bytes(r->codes, r->rest, 1));
+  if (r->stored == NULL) return fail_nomem(call), call->failed;
+  if (r->number != number && open_blob(call, r->store, &part, 0, &r->blob)) return call->failed;
+  r->number = number;
+  for (size_t i = 0; i < blocks; i++, out += r->rest ? r->codes->rest_bytes : r->codes->signs_bytes)
+    if (read_block(call, r, &part, first + i, out)) break;
+  return call->failed;
+}
+
+void store_reader_close(struct store_reader *r) {
+  sqlite3_blob_close(r->blob);
+  sqlite3_free(r->stored);
+  r->blob = NULL;
+  r->stored = NULL;
+  r->number = 0;
+}
+
+/* ---- to be changed ---- */
+
 /* Of a part so many blocks as *stored says, which receives how many there are. */
 static int read_part(struct call *call, struct store *store, const struct chunk_part *part, unsigned char *out,
                      size_t *stored) {
   size_t wanted = *stored;
+  if (part->rest && write_gathered(call, store)) return call->failed;
   sqlite3_stmt *s = statement_of(call, store, part->rest ? GET_REST : GET_SIGNS);
   size_t size = chunk_stored_bytes(part->codes, part->rest, 1), bytes = 0;
   const void *data = NULL;
@@ -99,45 +177,6 @@ static int read_part(struct call *call, struct store *store, const struct chunk_
                         chunk_read_blocks(part, 0, wanted, data, out) != STATUS_OK))
     fail_damaged(call, store, part);
   return statement_reset(call, s);
-}
-
-int store_part(struct call *call, struct store *store, const struct chunk_part *part, size_t blocks,
-               unsigned char *out) {
-  return read_part(call, store, part, out, &blocks);
-}
-
-/* Opens the BLOB of a part; NULL after an error. */
-static sqlite3_blob *open_blob(struct call *call, struct store *store, const struct chunk_part *part, int write) {
-  sqlite3_blob *blob = NULL;
-  char *table = sqlite3_mprintf("%s_%s", store->name, part->rest ? "rest" : "signs");
-  int rc = table == NULL ? SQLITE_NOMEM
-                         : sqlite3_blob_open(store->db, store->schema, table, "data", part->number, write, &blob);
-  sqlite3_free(table);
-  if (rc == SQLITE_OK) return store->writes += write, blob;
-  sqlite3_blob_close(blob);
-  if (rc == SQLITE_ERROR)
-    fail_damaged(call, store, part);
-  else
-    fail_sqlite(call, rc, store->db);
-  return NULL;
-}
-
-int store_block(struct call *call, struct store *store, const struct chunk_part *part, size_t block,
-                unsigned char *out) {
-  size_t size = chunk_stored_bytes(part->codes, part->rest, 1);
-  unsigned char *stored = sqlite3_malloc64(size);
-  if (stored == NULL) return fail_nomem(call), call->failed;
-  sqlite3_blob *blob = open_blob(call, store, part, 0);
-  if (blob != NULL) {
-    int is_there = (size_t)sqlite3_blob_bytes(blob) >= (block + 1) * size;
-    if (is_there && sqlite3_blob_read(blob, stored, (int)size, (int)(block * size)) != SQLITE_OK)
-      fail_sqlite(call, sqlite3_errcode(store->db), store->db);
-    else if (!is_there || chunk_read_blocks(part, block, 1, stored, out) != STATUS_OK)
-      fail_damaged(call, store, part);
-    sqlite3_blob_close(blob);
-  }
-  sqlite3_free(stored);
-  return call->failed;
 }
 
 int store_chunk(struct call *call, struct store *store, const struct codes *codes, const struct dir_chunk *of,
@@ -161,8 +200,12 @@ static int write_blocks(struct call *call, struct store *store, const struct chu
                         const struct chunk_part *part) {
   size_t size = chunk_stored_bytes(part->codes, part->rest, 1), blocks = chunk_blocks(chunk->count);
   unsigned char *stored = sqlite3_malloc64(size);
-  sqlite3_blob *blob = stored != NULL ? open_blob(call, store, part, 1) : (fail_nomem(call), NULL);
-  for (size_t b = 0; blob != NULL && b < blocks && !call->failed; b++) {
+  sqlite3_blob *blob = NULL;
+  if (stored == NULL)
+    fail_nomem(call);
+  else if (open_blob(call, store, part, 1, &blob) == 0)
+    store->writes++;
+  for (size_t b = 0; b < blocks && !call->failed; b++) {
     if (!(chunk->dirty >> b & 1)) continue;
     chunk_write_block(chunk, part->rest, b, stored);
     if (sqlite3_blob_write(blob, stored, (int)size, (int)(b * size)) != SQLITE_OK)
@@ -173,23 +216,31 @@ static int write_blocks(struct call *call, struct store *store, const struct chu
   return call->failed;
 }
 
-/* All blocks of a part as a new BLOB. */
+/* All blocks of a part. */
 static int write_part(struct call *call, struct store *store, const struct chunk *chunk,
                       const struct chunk_part *part) {
+  struct store_gathered *g = &store->gathered;
   size_t size = chunk_stored_bytes(part->codes, part->rest, 1), blocks = chunk_blocks(chunk->count);
-  sqlite3_stmt *s = statement_of(call, store, part->rest ? PUT_REST : PUT_SIGNS);
-  unsigned char *stored = s != NULL ? sqlite3_malloc64(size * blocks) : NULL;
-  if (stored == NULL) return fail_nomem(call), call->failed;
-  for (size_t b = 0; b < blocks; b++) chunk_write_block(chunk, part->rest, b, stored + b * size);
-  sqlite3_bind_int64(s, 1, part->number);
-  sqlite3_bind_blob64(s, 2, stored, size * blocks, SQLITE_STATIC);
-  statement_step(call, store, s);
-  statement_reset(call, s);
-  sqlite3_free(stored);
-  return call->failed;
+  struct store_rest new = {part->number, size * blocks, sqlite3_malloc64(size * blocks)};
+  if (new.data == NULL) return fail_nomem(call), call->failed;
+  for (size_t b = 0; b < blocks; b++) chunk_write_block(chunk, part->rest, b, new.data + b *size);
+  if (!g->is_on || !part->rest) return put_part(call, store, part->rest, &new);
+  g->list[g->count++] = new;
+  g->bytes += new.bytes;
+  return g->count < STORE_GATHERED && g->bytes < GATHERED_BYTES ? call->failed : write_gathered(call, store);
+}
+
+void store_gather_begin(struct store *store) {
+  store->gathered.is_on = 1;
+}
+
+int store_gather_end(struct call *call, struct store *store) {
+  store->gathered.is_on = 0;
+  return write_gathered(call, store);
 }
 
 int store_drop_chunk(struct call *call, struct store *store, int64_t number) {
+  write_gathered(call, store);
   statement_run(call, store, DROP_DIR, 1, &number);
   statement_run(call, store, DROP_SIGNS, 1, &number);
   return statement_run(call, store, DROP_REST, 1, &number);

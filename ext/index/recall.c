@@ -50,17 +50,16 @@ static double now(void) {
 }
 
 /* The rowid of the i-th coded row, in the order of the chunks. */
-static int64_t rowid_at(struct run *r, int64_t i) {
+static int64_t rowid_at(struct run *r, struct store_reader *reader, int64_t i) {
   const struct generation *g = &r->index->generations[0];
   size_t place = 0;
   while (i >= g->dir.chunks[place].count) i -= g->dir.chunks[place++].count;
-  const struct dir_chunk *of = &g->dir.chunks[place];
-  struct chunk_part part = {&g->codes, of->number, 1};
+  int64_t number = g->dir.chunks[place].number;
   unsigned char *rest = sqlite3_malloc64(g->codes.rest_bytes);
   int64_t found = 0;
   if (rest == NULL)
     fail_nomem(r->call);
-  else if (store_block(r->call, &r->index->store, &part, (size_t)i / CODES_BLOCK, rest) == 0)
+  else if (store_read(r->call, reader, number, (size_t)i / CODES_BLOCK, 1, rest) == 0)
     found = codes_rowid(rest, (size_t)i % CODES_BLOCK);
   sqlite3_free(rest);
   return found;
@@ -82,15 +81,17 @@ static int whiten(struct run *r, const struct vector *v) {
 
 static void add_queries(struct run *r) {
   const struct generation *g = &r->index->generations[0];
+  struct store_reader reader = {.store = &r->index->store, .codes = &g->codes, .rest = 1};
   struct vector v;
   join_init(&r->join, g->model->whitener.header.m, r->k, r->call->connection->cores, &sqlite_memory);
   for (int64_t i = 0; i < r->count && !r->call->failed; i++) {
-    r->rowids[i] = rowid_at(r, i * dir_rows(&g->dir) / r->count);
-    if (r->call->failed || index_fetch(r->call, r->index, r->rowids[i], &v)) return;
+    r->rowids[i] = rowid_at(r, &reader, i * dir_rows(&g->dir) / r->count);
+    if (r->call->failed || index_fetch(r->call, r->index, r->rowids[i], &v)) break;
     if (v.data != NULL && whiten(r, &v) && join_add_query(&r->join, r->rowids[i], g->y) != STATUS_OK)
       fail_nomem(r->call);
     index_fetch_done(r->index, &v);
   }
+  store_reader_close(&reader);
 }
 
 static void pass_rows(struct run *r) {

@@ -6,10 +6,11 @@
 ** bring the bound to where it will be in the end. The others wait until all is scanned; by then the bound has risen
 ** above most of them. The memory that the rest of a row is in is asked for before it is needed.
 **
-** The signs of a chunk come from the cache, or are read. A query leaves what it has read in the cache only up to
-** WARMING bytes of signs, and of the rest - whole chunks of it, beyond that single blocks - so that the first queries of
-** a process wait neither for what few rows need nor for memory that the system must find first; and nothing if all of
-** the signs, or of the codes, do not fit the cache.
+** The signs of a chunk come from the cache, or are read. A query leaves what it has read in the cache only until that
+** are so many bytes of signs, and of the rest - whole chunks of it, beyond that single blocks - as there were in it
+** already, at least LEAST_WARMING and at most WARMING, so that the first queries of a process wait neither for what few
+** rows need nor for memory that the system must find first; and nothing if all of the signs, or of the codes, do not fit
+** the cache.
 */
 #include "index/scan.h"
 
@@ -17,7 +18,10 @@
 
 #include "index/filter.h"
 
-enum { WARMING = 2 << 20, FIRST_CAPACITY = 256, AHEAD = 8 };
+enum { LEAST_WARMING = 128 << 10, WARMING = 2 << 20, FIRST_CAPACITY = 256, AHEAD = 8 };
+
+/* Of a scan that reads no table SQLite knows nothing: after so many chunks it is asked whether to go on. */
+enum { CHUNKS_AT_ONCE = 64 };
 
 /* A list of less than one in so many rows of a chunk is looked up before these are scanned. */
 enum { FEW = 8 };
@@ -63,11 +67,10 @@ static int check_bytes(struct scan *scan, const struct dir_chunk *chunk, const s
 /* Reads a part of a chunk into the cache; NULL after an error. */
 static const struct cache_entry *load(struct scan *scan, const struct dir_chunk *chunk, int rest) {
   struct call *call = scan->run->call;
-  struct chunk_part part = {scan->codes, chunk->number, rest};
   size_t blocks = blocks_of(chunk);
   struct cache_entry *entry = cache_alloc(blocks * (rest ? scan->codes->rest_bytes : scan->codes->signs_bytes));
   if (entry == NULL) return fail_nomem(call), NULL;
-  if (store_part(call, &scan->run->index->store, &part, blocks, entry->data)) {
+  if (store_read(call, &scan->readers[rest], chunk->number, 0, blocks, entry->data)) {
     cache_drop(entry);
     return NULL;
   }
@@ -83,28 +86,28 @@ static unsigned char *spare_of(struct scan *scan, void **memory, size_t bytes) {
 
 /* One block of a rest that is not in memory. */
 static const unsigned char *read_block(struct scan *scan, size_t i, size_t block) {
-  struct chunk_part part = {scan->codes, chunk_of(scan, i)->number, 1};
+  struct call *call = scan->run->call;
   if (scan->spare != NULL && scan->spare_chunk == i && scan->spare_block == block) return scan->spare;
   scan->spare = spare_of(scan, &scan->spare_memory, scan->codes->rest_bytes);
   if (scan->spare == NULL) return NULL;
   scan->spare_chunk = i;
   scan->spare_block = block;
-  return store_block(scan->run->call, &scan->run->index->store, &part, block, scan->spare) == 0 ? scan->spare
-                                                                                                : NULL;
+  return store_read(call, &scan->readers[1], chunk_of(scan, i)->number, block, 1, scan->spare) == 0 ? scan->spare
+                                                                                                    : NULL;
 }
 
 const unsigned char *scan_signs(struct scan *scan, size_t i) {
   const struct dir_chunk *chunk = chunk_of(scan, i);
   size_t blocks = blocks_of(chunk), bytes = scan->codes->signs_bytes * blocks;
-  if (scan->signs[i] == NULL && scan->warming_signs >= bytes) {
-    scan->warming_signs -= bytes;
+  if (scan->signs[i] == NULL && scan->warming_signs > 0) {
+    scan->warming_signs -= bytes < scan->warming_signs ? bytes : scan->warming_signs;
     scan->signs[i] = load(scan, chunk, 0);
     if (scan->signs[i] == NULL) return NULL;
   }
   if (scan->signs[i] != NULL) return check_bytes(scan, chunk, scan->signs[i], 0) ? NULL : scan->signs[i]->data;
-  struct chunk_part part = {scan->codes, chunk->number, 0};
   unsigned char *spare = spare_of(scan, &scan->spare_signs_memory, scan->codes->signs_bytes * CHUNK_BLOCKS);
-  if (spare == NULL || store_part(scan->run->call, &scan->run->index->store, &part, blocks, spare)) return NULL;
+  if (spare == NULL || store_read(scan->run->call, &scan->readers[0], chunk->number, 0, blocks, spare))
+    return NULL;
   return spare;
 }
 
@@ -112,8 +115,8 @@ const unsigned char *scan_signs(struct scan *scan, size_t i) {
 static int warm(struct scan *scan, size_t i) {
   const struct dir_chunk *chunk = chunk_of(scan, i);
   size_t bytes = scan->codes->rest_bytes * blocks_of(chunk);
-  if (scan->rest[i] != NULL || scan->warming < bytes) return 0;
-  scan->warming -= bytes;
+  if (scan->rest[i] != NULL || scan->warming == 0) return 0;
+  scan->warming -= bytes < scan->warming ? bytes : scan->warming;
   scan->rest[i] = load(scan, chunk, 1);
   return scan->run->call->failed;
 }
@@ -238,9 +241,13 @@ int scan_chunk(struct scan *scan, size_t i, const unsigned char *signs) {
   return scan->run->call->failed ? scan->run->call->failed : estimate_waiting(scan, from, &scan->best);
 }
 
+/* Reading the root is what shows whether the query was interrupted. */
 static int scan_chunks(struct scan *scan) {
-  for (size_t i = 0; i < scan->count; i++)
-    if (scan_chunk(scan, i, NULL)) break;
+  struct call *call = scan->run->call;
+  int64_t stamp, hash;
+  for (size_t i = 0; i < scan->count && scan_chunk(scan, i, NULL) == 0; i++)
+    if (i % CHUNKS_AT_ONCE == CHUNKS_AT_ONCE - 1 && store_root(call, &scan->run->index->store, &stamp, &hash))
+      break;
   return scan->run->call->failed;
 }
 
@@ -258,9 +265,11 @@ static int find_chunks(struct scan *scan) {
   for (size_t i = 0; i < scan->count; i++) scan->stamps[i] = chunk_of(scan, i)->stamp;
   cache_find(scan->count, scan->stamps, 0, scan->signs);
   cache_find(scan->count, scan->stamps, 1, scan->rest);
-  uint64_t blocks = (uint64_t)dir_rows(&g->dir) / CODES_BLOCK, limit = cache_limit_now();
-  if (blocks * g->codes.signs_bytes < limit) scan->warming_signs = WARMING;
-  if (blocks * (g->codes.signs_bytes + g->codes.rest_bytes) < limit) scan->warming = WARMING;
+  uint64_t blocks = (uint64_t)dir_rows(&g->dir) / CODES_BLOCK, limit = cache_limit_now(), warming = cache_used();
+  if (warming < LEAST_WARMING) warming = LEAST_WARMING;
+  if (warming > WARMING) warming = WARMING;
+  if (blocks * g->codes.signs_bytes < limit) scan->warming_signs = warming;
+  if (blocks * (g->codes.signs_bytes + g->codes.rest_bytes) < limit) scan->warming = warming;
   return 0;
 }
 
@@ -280,6 +289,7 @@ int scan_begin(struct scan *scan, const struct scan *other) {
 }
 
 void scan_end(struct scan *scan) {
+  for (int rest = 0; rest < 2; rest++) store_reader_close(&scan->readers[rest]);
   if (scan->stamps != NULL) {
     cache_release_all(scan->count, scan->signs);
     cache_release_all(scan->count, scan->rest);
@@ -299,6 +309,8 @@ void scan_init(struct scan *scan, struct run *run, const struct rowids *rowids, 
                         .found = candidates,
                         .rowids = rowids,
                         .is_filtered = !rowids_are_all(rowids)};
+  for (int rest = 0; rest < 2; rest++)
+    scan->readers[rest] = (struct store_reader){.store = &run->index->store, .codes = scan->codes, .rest = rest};
   *candidates = (struct candidates){.margin = factor * scan->codes->error};
   topk_init(&candidates->best, width);
   scan->margin_signs = factor * scan->codes->error_signs;

@@ -32,14 +32,15 @@ struct scan {
   const struct cache_entry **signs, **rest;
   size_t waiting_count, waiting_capacity;
   struct waiting_row *waiting;
-  unsigned char *spare; /* one block of a rest that is not in memory, */
+  struct store_reader readers[2]; /* of signs, of rests */
+  unsigned char *spare;           /* one block of a rest that is not in memory, */
   size_t spare_chunk, spare_block;
   uint64_t warming, warming_signs; /* bytes of rests, and of signs, that may still be read into the cache */
   double margin_signs;             /* factor times the error of an estimate from the top bits */
   float least_signs, least;        /* what estimates must reach */
   float best;                      /* what would be among the best so far */
   void *spare_memory,
-      *spare_signs_memory; /* owned, as are query, waiting, stamps and, where there are stamps, signs, rest and what
+      *spare_signs_memory; /* owned, as are readers, query, waiting, stamps and, where there are stamps, signs, rest and what
                               these hold */
 };
 

@@ -40,13 +40,25 @@ int64_t dir_rows(const struct dir *dir);
 int dir_insert(struct call *call, struct dir *dir, size_t place, const struct dir_chunk *chunk);
 void dir_remove(struct dir *dir, size_t place);
 
-enum { STORE_STATEMENTS = 26 };
+enum { STORE_STATEMENTS = 26, STORE_GATHERED = 64 };
+
+/* Rests of new chunks that are not written yet. Owned: each data. */
+struct store_gathered {
+  int is_on;
+  size_t count, bytes;
+  struct store_rest {
+    int64_t number;
+    size_t bytes;
+    unsigned char *data;
+  } list[STORE_GATHERED];
+};
 
 struct store {
   sqlite3 *db;
   char *schema, *name; /* owned */
   sqlite3_stmt *statements[STORE_STATEMENTS];
   int64_t writes; /* to the tables, so far */
+  struct store_gathered gathered;
 };
 
 /* What a row of NAME_config says of a generation. */
@@ -89,18 +101,36 @@ int store_set_built(struct call *call, struct store *store, int64_t generation, 
 int store_remove_generation(struct call *call, struct store *store, int64_t generation);
 
 int store_dir(struct call *call, struct store *store, int64_t generation, struct dir *dir);
-/* Both parts of a chunk, ready to be changed; one part of its blocks, without hashes, into memory for that
-** many; one block of it. */
+/* Both parts of a chunk, ready to be changed. */
 int store_chunk(struct call *call, struct store *store, const struct codes *codes, const struct dir_chunk *of,
                 struct chunk *chunk);
-int store_part(struct call *call, struct store *store, const struct chunk_part *part, size_t blocks,
-               unsigned char *out);
-int store_block(struct call *call, struct store *store, const struct chunk_part *part, size_t block,
-                unsigned char *out);
 /* Writes what is dirty of a chunk, and its row of NAME_dir with a new stamp, which is returned in *of: the rest of *of
 ** is the caller's. An empty chunk goes. */
 int store_save(struct call *call, struct store *store, int64_t generation, struct chunk *chunk,
                struct dir_chunk *of);
+/* Between these two the rest of a new chunk is written behind the signs of those that follow it, so that in the file the
+** signs of many lie side by side: every query that is not warm reads them all. The second writes what is left; after an
+** error it forgets it. */
+void store_gather_begin(struct store *store);
+int store_gather_end(struct call *call, struct store *store);
+
+/*
+** What reads blocks of one part of chunk after chunk, straight to where they shall be: a statement would make a copy of
+** the whole BLOB first, in memory that the system has to find anew each time. Made with store and codes, and rest or
+** not; owned: blob, stored. Holds the snapshot until it is closed, and must not outlive a write.
+*/
+struct store_reader {
+  struct store *store;
+  const struct codes *codes;
+  int rest;
+  sqlite3_blob *blob;
+  int64_t number;        /* the chunk whose part is open */
+  unsigned char *stored; /* a block on its way */
+};
+/* `blocks` blocks, the first one number `first`, without hashes, to memory aligned to 64 bytes. */
+int store_read(struct call *call, struct store_reader *reader, int64_t number, size_t first, size_t blocks,
+               unsigned char *out);
+void store_reader_close(struct store_reader *reader);
 
 int store_drop_chunk(struct call *call, struct store *store, int64_t number);
 

@@ -82,11 +82,16 @@ static int begin_new(struct edit *e, int64_t first) {
   return dir_insert(e->call, &e->g->dir, e->place, &entry);
 }
 
-static int begin(struct edit *e, int64_t rowid) {
+static int begin(struct edit *e, int64_t rowid, int is_behind) {
   struct dir *dir = &e->g->dir;
   e->place = 0;
   if (dir->count == 0) return begin_new(e, rowid);
   e->place = dir_place(dir, rowid);
+  if (is_behind && e->place + 1 == dir->count && dir->chunks[e->place].count == CHUNK_ROWS &&
+      dir->chunks[e->place].first < rowid) {
+    e->place++;
+    return begin_new(e, rowid);
+  }
   return store_chunk(e->call, &e->index->store, &e->g->codes, &dir->chunks[e->place], &e->chunk);
 }
 
@@ -148,7 +153,7 @@ static int is_here(const struct edit *e, int64_t rowid) {
 int sync_apply(struct call *call, struct index *index, struct generation *g, const struct sync_rows *rows) {
   struct edit e = {.call = call, .index = index, .g = g};
   for (size_t i = 0; i < rows->count && !call->failed;) {
-    if (begin(&e, rows->list[i].rowid)) break;
+    if (begin(&e, rows->list[i].rowid, rows->are_behind)) break;
     do {
       const struct sync_row *row = &rows->list[i++];
       if (row->code != NULL)
@@ -234,11 +239,12 @@ static int apply_pending(struct call *call, struct index *index, struct ordered 
     all[i] = (struct ordered){c->rowid, c->generation, i, pending_code(c)};
   }
   last_of_each(all, count, list, counts);
+  store_gather_begin(&index->store);
   for (int i = 0; i < 2 && !call->failed; i++) {
-    struct sync_rows rows = {counts[i], list + (i ? counts[0] : 0)};
+    struct sync_rows rows = {.count = counts[i], .list = list + (i ? counts[0] : 0)};
     sync_apply(call, index, &index->generations[i], &rows);
   }
-  return call->failed;
+  return store_gather_end(call, &index->store);
 }
 
 static int write_pending(struct call *call, struct index *index) {

@@ -28,6 +28,7 @@ struct sync_row {
 struct sync_rows {
   size_t count;
   struct sync_row *list;
+  int are_behind; /* behind all rows of all chunks: a last chunk that is full is not looked at */
 };
 int sync_apply(struct call *call, struct index *index, struct generation *g, const struct sync_rows *rows);
 

@@ -195,3 +195,38 @@ def test_interrupted(path, what, chance):
         check(db)
     assert failures > 0 or total < 3
     db.close()
+
+
+def test_a_warm_query_is_interrupted(db, rng):
+    """A scan of chunks that are in memory reads no table, and still asks SQLite whether to go on: its handler of progress
+    is called within it, once 65,536 rows have been scanned, and ends the query."""
+    db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, v BLOB)")
+    rows = rng.normal(size=(66000, 16)).astype("f4")
+    db.executemany("INSERT INTO docs(v) VALUES (?)", ((row.tobytes(),) for row in rows))
+    db.execute("CREATE VIRTUAL TABLE s USING whiten_index(content = docs, column = v, k = 16)")
+    calls, at = 0, 0
+
+    def handler():
+        nonlocal calls
+        calls += 1
+        return calls == at
+
+    def count(last):
+        """How often it is called by a query that finds nothing, so that no row is fetched."""
+        nonlocal calls
+        calls = 0
+        sql = "SELECT count(*) FROM s WHERE query = ? AND similarity >= 9 AND rowid <= ?"
+        assert db.execute(sql, (rows[0].tobytes(), last)).fetchone() == (0,)
+        return calls
+
+    for _ in range(12):  # until all is in memory
+        db.execute("SELECT rowid FROM s(?, 10)", (rows[0].tobytes(),)).fetchall()
+    db.set_progress_handler(handler, 1)
+    few, all_rows = count(64000), count(66000)
+    assert few < all_rows
+    for at in range(1, all_rows + 1):
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            count(66000)
+    at = 0
+    assert count(66000) == all_rows
+    db.set_progress_handler(None, 0)
