@@ -1,103 +1,55 @@
--- The shipped corpus, from texts to vectors: random indexing (Kanerva, Kristoferson & Holst 2000) and pooling.
+-- The shipped corpus: 320 texts, 80 groups of 4 that say the same in other words, and 80 queries, one for each group.
 --
--- corpus.tsv holds 80 groups of 4 texts that say the same in different words. To keep the demo free of
--- downloads, the vector of a word comes from the corpus itself:
+-- Their vectors were made by embed.mjs and are in two files of float16: encoder.f16 by a trained encoder (Universal
+-- Sentence Encoder lite, 512 numbers), words.f16 as means of word vectors (GloVe's, 100 numbers).
 --
---   1. The features of a word are its character trigrams and the words it shares a text with.
---   2. Every feature gets an index vector: d random signs, which makes any two of them nearly orthogonal.
---   3. The vector of a word is the sum of the index vectors of its features.
---
--- Words that occur everywhere ("the", "a") have many features: their vectors are long, much alike, and pull
--- every text the same way. So the space comes out anisotropic, as those of neural models do, though nothing
--- was added to make it so. (With the mean instead of the sum in step 3, which is pool_mean below without
--- embedding_scale, the lengths are even, the raw vectors find 95 % of the paraphrases, and whitening, with
--- nothing to repair, loses 2 points.)
---
--- Parameters: :dim is d, :query the text to search for.
--- Fills text, token, item, pair, query, subject, complaint.
+-- Parameters: :vectors is encoder or words, which of them the demo goes through step by step; :query a piece of a query
+-- or of a text, may be empty; :dim goes to pooling.sql. Fills text, question, embedded, item, pair, query, subject,
+-- complaint, and what pooling.sql fills.
 
 CREATE TABLE text(id INTEGER PRIMARY KEY, grp INTEGER, topic TEXT, text TEXT);
+CREATE TABLE question(id INTEGER PRIMARY KEY, grp INTEGER, topic TEXT, text TEXT);
 .mode tabs
 .import --skip 1 examples/demo/corpus.tsv text
+.import --skip 1 examples/demo/queries.tsv question
 .mode list
-INSERT INTO text VALUES (0, NULL, NULL, :query);  -- row 0 is the query: it gets tokens, but adds no features
 
--- Tokens: lower case, punctuation to spaces, apostrophes dropped, then one word a step.
-CREATE TABLE token(text_id INTEGER, position INTEGER, word TEXT, vector BLOB, PRIMARY KEY(text_id, position));
-INSERT INTO token(text_id, position, word)
-  WITH RECURSIVE
-    clean(id, words) AS (
-      SELECT id, lower(replace(replace(replace(replace(replace(replace(replace(replace(text,
-        '''', ''), '.', ' '), ',', ' '), ':', ' '), ';', ' '), '?', ' '), '!', ' '), '-', ' '))
-      FROM text),
-    cut(id, position, word, rest) AS (
-      SELECT id, 0, NULL, trim(words) || ' ' FROM clean
-      UNION ALL
-      SELECT id, position + 1, substr(rest, 1, instr(rest, ' ') - 1), ltrim(substr(rest, instr(rest, ' ')))
-      FROM cut WHERE trim(rest) <> '')
-  SELECT id, position, word FROM cut WHERE position > 0;
-CREATE INDEX token_word ON token(word);
+-- The rows of the files are the texts, then the queries: of these the numbers go on.
+UPDATE question SET id = id + 1000;
+UPDATE question SET id = id - 1000 + (SELECT count(*) FROM text), grp = nullif(grp, '');
 
--- Features: '#' marks a trigram; '<' and '>' are the ends of the word.
-CREATE TABLE feature(word TEXT, feature TEXT, PRIMARY KEY(word, feature)) WITHOUT ROWID;
-INSERT INTO feature
-  WITH RECURSIVE gram(word, marked, at) AS (
-    SELECT DISTINCT word, '<' || word || '>', 1 FROM token
-    UNION ALL
-    SELECT word, marked, at + 1 FROM gram WHERE at + 3 <= length(marked))
-  SELECT word, '#' || substr(marked, at, 3) FROM gram
-  UNION
-  SELECT a.word, b.word FROM token AS a JOIN token AS b ON b.text_id = a.text_id AND b.word <> a.word
-  WHERE a.text_id > 0;
+CREATE TABLE embedded(kind TEXT, id INTEGER, vector BLOB, PRIMARY KEY(kind, id));
+INSERT INTO embedded
+  SELECT 'words', position, vector FROM embedding_rows(readfile('examples/demo/words.f16'), 'f16', 100)
+  UNION ALL
+  SELECT 'encoder', position, vector FROM embedding_rows(readfile('examples/demo/encoder.f16'), 'f16', 512);
 
--- Random signs: draw n is the n-th number of the Lehmer generator x <- 48271 x mod (2^31 - 1) (Park, Miller &
--- Stockmeyer 1993) from x = 1; above the middle it is +1, else -1. In alphabetical order each feature takes
--- the next d draws.
-CREATE TABLE index_vector(feature TEXT PRIMARY KEY, number INTEGER, vector BLOB);
-INSERT INTO index_vector(feature, number)
-  SELECT feature, row_number() OVER (ORDER BY feature)
-  FROM (SELECT DISTINCT feature FROM feature WHERE word IN (SELECT word FROM token WHERE text_id > 0));
-
-CREATE TEMP TABLE draw(n INTEGER PRIMARY KEY, sign INTEGER);
-INSERT INTO draw
-  WITH RECURSIVE lehmer(n, x) AS (
-    SELECT 1, 48271
-    UNION ALL
-    SELECT n + 1, x * 48271 % 2147483647 FROM lehmer WHERE n < (SELECT count(*) FROM index_vector) * :dim)
-  SELECT n, iif(x > 1073741823, 1, -1) FROM lehmer;
-
-UPDATE index_vector SET vector = embedding((
-  SELECT json_group_array(sign) FROM (
-    SELECT sign FROM draw WHERE n BETWEEN (number - 1) * :dim + 1 AND number * :dim ORDER BY n)));
-
--- Token vectors: pool_mean over the features of the word, times their number = the sum.
-CREATE TABLE word(word TEXT PRIMARY KEY, vector BLOB);
-INSERT INTO word
-  SELECT word, embedding_scale(pool_mean(vector), count(*)) FROM feature JOIN index_vector USING (feature)
-  GROUP BY word;
-UPDATE token SET vector = (SELECT vector FROM word WHERE word.word = token.word);
-
--- Text vectors: the mean of the token vectors, the step that token states of a neural model need as well.
 CREATE TABLE item(id INTEGER PRIMARY KEY, text TEXT, vector BLOB);
 INSERT INTO item
-  SELECT id, text, pool_mean(vector) FROM text JOIN token ON text_id = id WHERE id > 0 GROUP BY id;
+  SELECT id, text, vector FROM text JOIN embedded USING (id) WHERE kind = :vectors;
 
+-- The query: the first query or text that holds the words; unless given, the last of the queries, which is of no group.
 CREATE TABLE query(id INTEGER, text TEXT, vector BLOB);
 INSERT INTO query
-  SELECT NULL, :query, pool_mean(vector) FROM token WHERE text_id = 0;
+  WITH every AS (SELECT id, text, NULL AS item FROM question UNION ALL SELECT id, text, id FROM text)
+  SELECT item, text, vector FROM every JOIN embedded USING (id)
+  WHERE kind = :vectors AND iif(:query = '', id = (SELECT max(id) FROM question), instr(lower(text), lower(:query)) > 0)
+  ORDER BY item IS NOT NULL, id LIMIT 1;
 
 CREATE TABLE pair(a INTEGER, b INTEGER, gold NUMERIC);
 INSERT INTO pair
   SELECT a.id, b.id, 1 FROM text AS a JOIN text AS b ON b.grp = a.grp AND b.id <> a.id;
 
-CREATE TABLE subject(headline TEXT, right_answer TEXT, hit_1 TEXT, hit_10 TEXT);
+CREATE TABLE subject(headline TEXT, right_answer TEXT, hit_1 TEXT, hit_10 TEXT, kind TEXT);
 INSERT INTO subject
-  SELECT printf('%d texts in %d groups of paraphrases, as %d token vectors of %d numbers.',
-      count(*), count(DISTINCT grp), (SELECT count(*) FROM token WHERE text_id > 0), :dim),
-    'another text of the same group', 'P@1', 'top 10'
-  FROM text WHERE id > 0;
+  SELECT printf('%d texts in %d groups of paraphrases, %d queries, each embedded twice: as the mean of its word vectors,
+and by a trained encoder.', count(*), count(DISTINCT grp), (SELECT count(grp) FROM question)),
+    NULL, NULL, NULL, :vectors
+  FROM text;
 
 CREATE TABLE complaint(message TEXT);
 INSERT INTO complaint
-  SELECT 'QUERY has no word with a trigram of the corpus, expected a text in English'
-  FROM query WHERE vector IS NULL;
+  SELECT printf('QUERY is %s, expected a piece of a text in examples/demo/queries.tsv or corpus.tsv: a new text needs an encoder, as examples/app has it',
+    :query) WHERE NOT EXISTS (SELECT * FROM query);
+
+.read examples/demo/pooling.sql

@@ -14,8 +14,8 @@ SELECT printf('
 CORRELATION  Spearman x 100 between the gold score of a pair and the cosine of its vectors, %d pairs.
              100: the cosines rank the pairs as the gold does. 0: they know nothing of it.
 
-  %-10s %10s', count(*), 'model', 'Spearman')
+  %-16s %10s', count(*), 'model', 'Spearman')
 FROM pair HAVING (SELECT kind FROM task) = 'correlation';
-SELECT printf('  %-10s %s  %s', name, line,
+SELECT printf('  %-16s %s  %s', name, line,
   replace(hex(zeroblob(max(0, CAST(round(30 * score) AS INTEGER)))), '00', '█'))
 FROM result, task WHERE kind = 'correlation' ORDER BY position;

@@ -5,8 +5,9 @@
 #   examples/demo/demo.sh [EXTENSION]     from the root of the repository; EXTENSION defaults to ./whiten
 #
 # Variables, all optional:
-#   QUERY   the text to search for; with DATA a row number or a piece of a label
-#   DIM     how many numbers a vector has: 64 unless given, but needed with DATA
+#   QUERY   a piece of a text to search for: of examples/demo/queries.tsv, or of the corpus; with DATA also a row number
+#   VECTORS encoder or words: which embeddings of the shipped corpus are shown step by step; encoder unless given
+#   DIM     how many numbers a vector of DATA has; without DATA, a vector that is pooled: 64 unless given
 #   DATA    a file of raw little-endian float32 vectors, row after row, instead of the shipped corpus
 #   PAIRS   for DATA: tab-separated with a header: row_a, row_b, gold. Rows count from 0. Gold that varies is
 #           a score of similarity (Spearman is printed); constant, row_b answers row_a (retrieval is printed)
@@ -21,6 +22,7 @@ readable() { if ! [ -f "$2" ] || ! [ -r "$2" ]; then fail "$1 is $2, expected a 
 
 extension=${1:-./whiten}
 data=${DATA:-} dim=${DIM:-} pairs=${PAIRS:-} labels=${LABELS:-} query=${QUERY:-} db=${DB:-} report=${REPORT-build/demo.html}
+vectors=${VECTORS:-encoder}
 
 [ -f examples/demo/demo.sql ] ||
   fail "examples/demo/demo.sql is not here, run this from the root of the repository"
@@ -43,11 +45,11 @@ if [ -n "$data" ]; then
   [ "$bytes" -le 1000000000 ] || fail "DATA has $bytes bytes, expected at most 1000000000 (a BLOB's limit)"
   [ -z "$pairs" ] || readable PAIRS "$pairs"
   [ -z "$labels" ] || readable LABELS "$labels"
-  load=examples/demo/own_data.sql
+  load=examples/demo/own_data.sql steps=examples/demo/own_demo.sql
 else
   [ -z "$pairs$labels" ] || fail "DATA is missing, PAIRS and LABELS describe the rows of DATA"
-  query=${query:-They say it will rain tonight.}
-  load=examples/demo/corpus.sql
+  case $vectors in encoder | words) ;; *) fail "VECTORS is $vectors, expected encoder or words" ;; esac
+  load=examples/demo/corpus.sql steps=examples/demo/demo.sql
 fi
 
 if [ -n "$db" ]; then
@@ -62,11 +64,11 @@ run() { sqlite3 -batch -bail -init /dev/null "$folder/demo.db" ".load \"$extensi
 
 run "PRAGMA journal_mode = OFF" ".parameter init" \
   "INSERT INTO temp.sqlite_parameters VALUES (':data', $(quote "$data")), (':dim', $dim),
-    (':pairs', $(quote "$pairs")), (':labels', $(quote "$labels")), (':query', $(quote "$query"))" \
+    (':vectors', $(quote "$vectors")), (':pairs', $(quote "$pairs")), (':labels', $(quote "$labels")), (':query', $(quote "$query"))" \
   ".read $load" >/dev/null
 complaint=$(run "SELECT message FROM complaint LIMIT 1")
 [ -z "$complaint" ] || fail "$complaint"
-run ".read examples/demo/demo.sql"
+run ".read $steps"
 if [ -n "$report" ]; then
   run ".parameter init" "INSERT INTO temp.sqlite_parameters VALUES ('@file', $(quote "$report"))" ".read examples/demo/report.sql" >/dev/null
   printf '\nREPORT  All of this as a page, to be opened in a browser: %s\n' "$report"

@@ -44,10 +44,10 @@ RETRIEVAL  %d queries, %d candidates, in per cent. %s: the nearest is a right an
            %s: one of the nearest ten is. MRR: mean of 1 / rank of the first right answer.
            A right answer to a query is %s.
 
-  %-10s %8s %8s %8s',
+  %-16s %8s %8s %8s',
     (SELECT count(*) FROM asked), (SELECT count(*) FROM candidate), hit_1, hit_10, right_answer,
     'model', hit_1, hit_10, 'MRR')
 FROM subject, task WHERE kind = 'retrieval';
-SELECT printf('  %-10s %s  %s', name, line,
+SELECT printf('  %-16s %s  %s', name, line,
   replace(hex(zeroblob(CAST(round(30 * score) AS INTEGER))), '00', '█'))
 FROM result, task WHERE kind = 'retrieval' ORDER BY position;

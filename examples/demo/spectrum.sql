@@ -1,11 +1,12 @@
 -- The spectrum: how much of the variance lies along each principal direction of the raw vectors.
 --
--- One bar a component; above 40 components a bar stands for several neighbours: never more than 40 lines.
+-- One bar a component that has variance; above 40 a bar stands for several neighbours: never more than 40 lines.
 
 CREATE TEMP TABLE bar AS
   WITH spectrum AS (
     SELECT component, ratio, cumulative
-    FROM whitening JOIN recipe USING (name), whiten_spectrum(whitening.model) WHERE position = 2)
+    FROM whitening JOIN recipe USING (name), whiten_spectrum(whitening.model)
+    WHERE position = 2 AND component <= whiten_info(whitening.model) ->> 'rank')
   SELECT min(component) AS first, max(component) AS last, sum(ratio) AS ratio, max(cumulative) AS cumulative
   FROM spectrum GROUP BY (component - 1) / ((SELECT count(*) + 39 FROM spectrum) / 40);
 
