@@ -15,4 +15,4 @@ SELECT printf('
 FROM (
   SELECT name, 100 * (score - (SELECT score FROM result WHERE name = 'raw')) AS gain
   FROM result JOIN best USING (name))
-WHERE (SELECT kind FROM subject) IS NULL;  -- compare.sql has its own
+WHERE (SELECT embeddings FROM subject) IS NULL;  -- compare.sql has its own

@@ -63,7 +63,7 @@ CREATE TABLE result(position INTEGER PRIMARY KEY, name TEXT, score REAL, line TE
 INSERT INTO result
   SELECT position, coalesce(recipe.name, 'raw'), threshold, NULL
   FROM contest LEFT JOIN recipe USING (position)
-  WHERE kind = (SELECT kind FROM subject);
+  WHERE kind = (SELECT embeddings FROM subject);
 
 -- The table: a line a setting, the two kinds side by side; a setting that keeps more numbers than there are is left out.
 SELECT printf('

@@ -40,7 +40,7 @@ CREATE TABLE pair(a INTEGER, b INTEGER, gold NUMERIC);
 INSERT INTO pair
   SELECT a.id, b.id, 1 FROM text AS a JOIN text AS b ON b.grp = a.grp AND b.id <> a.id;
 
-CREATE TABLE subject(headline TEXT, right_answer TEXT, hit_1 TEXT, hit_10 TEXT, kind TEXT);
+CREATE TABLE subject(headline TEXT, right_answer TEXT, hit_1 TEXT, hit_10 TEXT, embeddings TEXT);
 INSERT INTO subject
   SELECT printf('%d texts in %d groups of paraphrases, %d queries, each embedded twice: as the mean of its word vectors,
 and by a trained encoder.', count(*), count(DISTINCT grp), (SELECT count(grp) FROM question)),

@@ -4,7 +4,7 @@
 --   item(id, text, vector)    one row a text: its label and its raw embedding
 --   pair(a, b, gold)          b answers a (gold constant), or a and b are similar by so much (gold varies)
 --   query(id, text, vector)   the one text to search for; id is NULL when it is none of the items
---   subject(headline, right_answer, hit_1, hit_10, kind)   words for the report; the kind of the corpus's embeddings
+--   subject(headline, right_answer, hit_1, hit_10, embeddings)   words for the report, which vectors of the corpus
 --
 -- Each step below is a file of its own that can be read, and copied from, alone.
 .mode list

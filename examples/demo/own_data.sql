@@ -40,7 +40,7 @@ INSERT INTO query
     ELSE instr(lower(text), lower(:query)) > 0 END
   ORDER BY id LIMIT 1;
 
-CREATE TABLE subject(headline TEXT, right_answer TEXT, hit_1 TEXT, hit_10 TEXT, kind TEXT);
+CREATE TABLE subject(headline TEXT, right_answer TEXT, hit_1 TEXT, hit_10 TEXT, embeddings TEXT);
 INSERT INTO subject
   SELECT printf('%d vectors of %d numbers from %s, %d pairs.', count(*), :dim, :data,
       (SELECT count(*) FROM pair)),

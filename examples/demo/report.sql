@@ -1,6 +1,6 @@
 -- The page: everything above, and more, as one HTML file to look at, written by sql/report.sql as it would be for any table.
 --
---   DB=demo.db make demo && sqlite3 demo.db ".load ./whiten" ".parameter init" ".parameter set @file \"'page.html'\"" \
+--   VECTORS=words DB=demo.db make demo && sqlite3 demo.db ".load ./whiten" ".parameter init" ".parameter set @file \"'page.html'\"" \
 --     ".parameter set @picture \"'before_after.svg'\"" ".read examples/demo/report.sql"
 --
 -- writes it again, and besides it the picture of before and after that stands in the README.
