@@ -68,7 +68,7 @@ INSERT INTO result
 -- The table: a line a setting, the two kinds side by side; a setting that keeps more numbers than there are is left out.
 SELECT printf('
 COMPARE  The models are fitted on the texts; the %d queries are new to them. In per cent:
-         nearest: of the queries, whose nearest text says the same. MRR: mean of 1 / rank of the first that does.
+         nearest: of the queries, whose nearest text says the same. MRR: mean of 1 / rank of the first such.
          threshold: the %d highest cosines of all queries with all texts, as many as are right: so many are.
          100 if one threshold, the same for every query, parts right from wrong.
 

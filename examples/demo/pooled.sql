@@ -11,8 +11,8 @@ CREATE TEMP TABLE pooled_nearest AS
 
 SELECT printf('
 POOLING  Where a model gives a vector for each token: SELECT pool_mean(vector) FROM token GROUP BY text_id;
-         %d token vectors of %d numbers, made of trigrams and neighbours by a method that was chosen on these
-         texts: it shows how it is done, not how much it helps. The nearest text is right:
+         %d token vectors of %d numbers, made of trigrams and neighbours by a method that was chosen on
+         these texts: it shows how it is done, not how much it helps. The nearest text is right:
          raw %.1f %%, whitened %.1f %%',
   (SELECT count(*) FROM token), (SELECT embedding_dim(vector) FROM pooled LIMIT 1),
   100 * avg(is_right) FILTER (WHERE side = 'raw'), 100 * avg(is_right) FILTER (WHERE side = 'whitened'))
