@@ -6,6 +6,8 @@
 --   threshold  of as many pairs of query and text as are right, those with the highest cosines of all, the share that
 --              is right: 100 if one threshold, the same for every query, parts right from wrong
 --
+-- The last line is what whiten_tune chooses from the paraphrases among the texts, and from nothing else.
+--
 -- Leaves contest(kind, position, name, numbers, nearest, mrr, threshold) and, for the embeddings that the demo goes
 -- through, result(position, name, score, line), as retrieval.sql does.
 
@@ -13,20 +15,36 @@ CREATE TEMP TABLE trial(kind TEXT, position INTEGER, name TEXT, model BLOB);
 CREATE TEMP TABLE tried(kind TEXT, position INTEGER, id INTEGER, vector BLOB, PRIMARY KEY(kind, position, id));
 INSERT INTO tried SELECT kind, 0, id, vector FROM embedded;
 
--- As in fit.sql: a model that comes is applied at once, and is a constant inside the trigger.
+-- As in fit.sql: a model that comes is applied at once, and is a constant inside the trigger. No model: raw is best.
 CREATE TEMP TRIGGER try AFTER INSERT ON trial BEGIN
   INSERT INTO tried
-    SELECT kind, NEW.position, id, whiten_apply((SELECT whiten_model(NEW.model)), vector)
+    SELECT kind, NEW.position, id, iif(NEW.model IS NULL, vector, whiten_apply((SELECT whiten_model(NEW.model)), vector))
     FROM embedded WHERE kind = NEW.kind;
 END;
 
+CREATE TEMP TABLE known(kind TEXT PRIMARY KEY, d INTEGER, stats BLOB);
+INSERT INTO known
+  SELECT kind, embedding_dim(vector), whiten_stats(vector)
+  FROM embedded WHERE id IN (SELECT id FROM text) GROUP BY kind;
+
 INSERT INTO trial
-  WITH stats AS MATERIALIZED (
-    SELECT kind, embedding_dim(vector) AS d, whiten_stats(vector) AS stats
-    FROM embedded WHERE id IN (SELECT id FROM text) GROUP BY kind),
-  solved AS MATERIALIZED (
+  WITH solved AS MATERIALIZED (
     SELECT kind, position, iif(position = 2, 'k = all', name) AS name, whiten_solve(stats, k, options) AS model
-    FROM stats JOIN recipe ON recipe.k IS NULL OR recipe.k < d)
+    FROM known JOIN recipe ON recipe.k IS NULL OR recipe.k < d)
+  SELECT * FROM solved;
+
+CREATE TEMP TABLE tuned(kind TEXT PRIMARY KEY, k INTEGER, options TEXT);
+INSERT INTO tuned
+  WITH choice(kind, chosen) AS MATERIALIZED (
+    SELECT 'words', whiten_tune((SELECT stats FROM known WHERE kind = 'words'), a.vector, b.vector, NULL, '{"guard": 2}') -> '$.chosen'
+    FROM pair JOIN embedded AS a ON a.id = pair.a AND a.kind = 'words' JOIN embedded AS b ON b.id = pair.b AND b.kind = 'words'
+    UNION ALL
+    SELECT 'encoder', whiten_tune((SELECT stats FROM known WHERE kind = 'encoder'), a.vector, b.vector, NULL, '{"guard": 2}') -> '$.chosen'
+    FROM pair JOIN embedded AS a ON a.id = pair.a AND a.kind = 'encoder' JOIN embedded AS b ON b.id = pair.b AND b.kind = 'encoder')
+  SELECT kind, chosen ->> '$.k', chosen -> '$.options' FROM choice;
+INSERT INTO trial
+  WITH solved AS MATERIALIZED (
+    SELECT kind, 9, 'tuned', iif(k IS NULL, NULL, whiten_solve(stats, k, options)) FROM tuned JOIN known USING (kind))
   SELECT * FROM solved;
 
 CREATE TEMP TABLE judged(kind TEXT, position INTEGER, question INTEGER, similarity REAL, is_right INTEGER);
@@ -80,6 +98,13 @@ SELECT printf('  %-16s %s   %s', name, coalesce(max(line) FILTER (WHERE kind = '
   coalesce(max(line) FILTER (WHERE kind = 'encoder'), printf('%7s %8s %5s %10s', '-', '-', '-', '-')))
 FROM (SELECT *, printf('%7d %8.1f %5.1f %10.1f', numbers, 100 * nearest, 100 * mrr, 100 * threshold) AS line FROM contest)
 GROUP BY position ORDER BY position;
+SELECT printf('
+  tuned: what whiten_tune chose from %d pairs of paraphrases among the texts: for means of word vectors
+    %s, for the trained encoder %s.', (SELECT count(*) FROM pair WHERE a < b),
+  max(words), max(encoder))
+FROM (
+  SELECT iif(kind = 'words', choice, NULL) AS words, iif(kind = 'encoder', choice, NULL) AS encoder
+  FROM (SELECT kind, iif(k IS NULL, 'no setting that is surely better than raw', printf('k = %d and %s', k, options)) AS choice FROM tuned));
 
 -- What to make of it: of each kind the model that is best by the threshold, the smaller one of equals.
 SELECT printf('
@@ -88,6 +113,6 @@ SELECT printf('
   100 * (best.nearest - raw.nearest), 100 * (best.threshold - raw.threshold), best.numbers, raw.numbers)
 FROM contest AS raw JOIN (
     SELECT *, row_number() OVER (PARTITION BY kind ORDER BY threshold DESC, numbers, position) AS place
-    FROM contest WHERE position > 0) AS best USING (kind)
+    FROM contest WHERE name NOT IN ('raw', 'tuned')) AS best USING (kind)
 WHERE raw.position = 0 AND place = 1
 ORDER BY kind DESC;
