@@ -24,7 +24,7 @@ BUILDS = [WHITEN_SO, *map(pathlib.Path, filter(None, os.environ.get("WHITEN_BUIL
 KERNELS = ["portable", *(["avx2", "avx512"] if platform.machine() == "x86_64" else ["neon"])]
 EXPECTED = ROOT / "tests" / "bits" / "bits.expected"
 # What solves an eigenproblem or a linear system; and what says something else by intent.
-NOT_PROMISED = {"whiten_fit", "whiten_solve", "whiten_align", "whiten_import", "whiten_config"}
+NOT_PROMISED = {"whiten_fit", "whiten_solve", "whiten_align", "whiten_tune", "whiten_import", "whiten_config"}
 # What writes, or reads what was written: test_a_table_whitened_elsewhere_is_finished, test_a_search_index_made_elsewhere.
 WRITES = {"whiten_batch", "whiten_pending", "whiten_index", "whiten_index_info", "whiten_index_recall", "whiten_index_join"}
 # Variants that do not fuse multiply and add: for them the "unfused scatter ..." of bits.expected.
