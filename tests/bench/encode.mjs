@@ -12,9 +12,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const DIM = 512, BATCH = 32;
-const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const peers = process.env.BENCH_PEERS ?? join(root, "build/peers");
-const data = process.env.WHITEN_DATA ?? join(root, "../shared/data");
+const data = process.env.WHITEN_DATA ?? join(dirname(root), "shared", "data");
 const build = join(root, "build/bench"), file = join(build, "encoder_glosses.f32");
 
 function texts() {
