@@ -52,7 +52,7 @@ int build_begin(struct call *call, struct index *index) {
 
 /* ---- rows on their way ---- */
 
-/* Rows of a batch at most, as many as a chunk has, so that a build that starts from nothing writes each chunk once;
+/* Rows of a batch at most: it has as many as fill a chunk, so that a build that starts from nothing writes each chunk once;
 ** elements of it; and rows of a job. */
 enum { BATCH = CHUNK_ROWS, BATCH_ELEMENTS = 1 << 21, JOB = 32 };
 
@@ -167,7 +167,7 @@ static void code_all(struct build *b) {
 
 static int allocate(struct build *b) {
   size_t d = b->g->bare.header.d, m = b->g->bare.header.m, bytes = codes_row_bytes(&b->g->codes);
-  b->limit = d <= BATCH_ELEMENTS / BATCH ? BATCH : BATCH_ELEMENTS / d / JOB * JOB;
+  b->limit = d <= BATCH_ELEMENTS / BATCH ? b->g->full : BATCH_ELEMENTS / d / JOB * JOB;
   size_t rows = b->limit * d * sizeof(float), out = b->limit * m * sizeof(float), codes = b->limit * bytes;
   b->memory = sqlite3_malloc64(63 + 2 * (rows + out + codes));
   if (b->memory == NULL) return fail_nomem(b->call), b->call->failed;

@@ -64,7 +64,10 @@ static int load_model(struct call *call, struct index *index, struct generation 
     if (g->model != NULL) {
       g->bare = g->model->whitener;
       g->bare.header.flags &= ~(uint32_t)MODEL_NORMALIZE;
-      if (codes_init(&g->codes, g->bare.header.m, &sqlite_memory) != STATUS_OK) fail_nomem(call);
+      if (codes_init(&g->codes, g->bare.header.m, &sqlite_memory) != STATUS_OK)
+        fail_nomem(call);
+      else
+        g->full = store_full_rows(&index->store, &g->codes);
     }
   }
   sqlite3_free(blob);

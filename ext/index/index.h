@@ -17,6 +17,7 @@ struct generation {
   struct shared_model *model;
   struct whitener bare; /* the model's, but without normalizing: shares its memory */
   struct codes codes;
+  size_t full; /* rows that fill a chunk */
   struct dir dir;
   float *shifted, *y; /* workspaces of index_encode: d elements, and m, 64-byte aligned */
   struct code *code;  /* and what it makes */

@@ -100,6 +100,10 @@ int store_set_built(struct call *call, struct store *store, int64_t generation, 
 /* With all its chunks. */
 int store_remove_generation(struct call *call, struct store *store, int64_t generation);
 
+/* How many rows fill a chunk when they come in order: less than CHUNK_ROWS where that leaves less of the database's
+** pages unused. */
+size_t store_full_rows(const struct store *store, const struct codes *codes);
+
 int store_dir(struct call *call, struct store *store, int64_t generation, struct dir *dir);
 /* Both parts of a chunk, ready to be changed. */
 int store_chunk(struct call *call, struct store *store, const struct codes *codes, const struct dir_chunk *of,

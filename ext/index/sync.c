@@ -87,7 +87,7 @@ static int begin(struct edit *e, int64_t rowid, int is_behind) {
   e->place = 0;
   if (dir->count == 0) return begin_new(e, rowid);
   e->place = dir_place(dir, rowid);
-  if (is_behind && e->place + 1 == dir->count && dir->chunks[e->place].count == CHUNK_ROWS &&
+  if (is_behind && e->place + 1 == dir->count && dir->chunks[e->place].count >= (int64_t)e->g->full &&
       dir->chunks[e->place].first < rowid) {
     e->place++;
     return begin_new(e, rowid);
@@ -125,18 +125,19 @@ static int split(struct edit *e, int64_t rowid) {
   return e->call->failed;
 }
 
-/* A row for a full chunk. Behind its last one it begins a chunk, so that rows that come in order fill chunks. */
+/* A row for a full chunk. Behind its last one it begins a chunk, so that rows that come in order fill chunks; before it
+** there may be room beyond that. */
 static int make_room(struct edit *e, int64_t rowid) {
   int64_t first, last;
   chunk_range(&e->chunk, &first, &last);
-  if (rowid < last) return split(e, rowid);
+  if (rowid < last) return e->chunk.count < CHUNK_ROWS ? 0 : split(e, rowid);
   if (end(e)) return e->call->failed;
   e->place++;
   return begin_new(e, rowid);
 }
 
 static int put(struct edit *e, const struct code *row) {
-  if (e->chunk.count == CHUNK_ROWS && chunk_find(&e->chunk, row->rowid) == SIZE_MAX && make_room(e, row->rowid))
+  if (e->chunk.count >= e->g->full && chunk_find(&e->chunk, row->rowid) == SIZE_MAX && make_room(e, row->rowid))
     return e->call->failed;
   chunk_put(&e->chunk, row);
   struct dir_chunk *entry = &e->g->dir.chunks[e->place];

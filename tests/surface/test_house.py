@@ -48,7 +48,7 @@ SUBJECTS = {
         "pairs", "tune", "measure", "config",
     },
     "ext/index": {
-        "module", "arguments", "schema", "command", "cursor", "index", "content", "statements", "store", "parts", "cache", "pending", "sync",
+        "module", "arguments", "schema", "command", "cursor", "index", "content", "statements", "store", "parts", "pages", "cache", "pending", "sync",
         "build", "check", "query", "run", "scan", "filter", "candidates", "compare", "info", "recall",
         "scans", "searches", "join",
     },

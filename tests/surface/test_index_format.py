@@ -104,6 +104,18 @@ def test_size(rng):
     assert stored == 4096 * (5 * k / 8 + 20.25) == one(db, "SELECT whiten_index_info('t') ->> 'bytes'")
 
 
+@pytest.mark.parametrize("page_size", [1024, 4096, 8192])
+def test_pages_are_used(page_size, rng):
+    """What the parts take of whole pages: at most 3.75 bytes a row more than they have."""
+    db, k, rows = connect(), 64, 7 * 4 * 640
+    db.execute(f"PRAGMA page_size = {page_size}")
+    fill(db, rng.standard_normal((rows, k)), "d")
+    db.execute(f"CREATE VIRTUAL TABLE t USING whiten_index(content = d, column = v, k = {k})")
+    pages = one(db, "SELECT sum(pgsize) FROM dbstat WHERE aggregate = 1 AND name IN ('t_dir', 't_signs', 't_rest')")
+    assert pages <= rows * (5 * k / 8 + 24)
+    assert one(db, "PRAGMA page_size") == page_size and one(db, "SELECT sum(count) FROM t_dir") == rows
+
+
 @pytest.mark.parametrize("state", ["built", "building", "rebuilding"])
 def test_root(rng, state):
     """Its hash is that of generations and chunks; each transaction draws a stamp."""
