@@ -165,7 +165,7 @@ def libsql(options, table):
     """An index of libSQL's takes minutes for these."""
     peers = ["libSQL DiskANN", "usearch HNSW", "sqlite-vector UINT8"]
     make = lambda: index_data.file_of("use512_glosses")  # noqa: E731
-    _real(options, table, "30,000 glosses by an encoder", make, 128, "{}", peers, 5)
+    _real(options, table, "30,000 glosses by an encoder", make, 128, "{}", peers, {})
 
 
 def codes(options, table):
