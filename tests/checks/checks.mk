@@ -101,10 +101,11 @@ neon: ## the tests of simd on ARM: cross-compiled, run by qemu, their comparison
 
 # ---- checkers
 
-tsan: ## threads and fork under ThreadSanitizer
+# Without fork(): the allocator of gcc 12's ThreadSanitizer does not survive one in the midst of another thread's malloc().
+tsan: ## threads under ThreadSanitizer
 	@tests/checks/variant build-tsan -fsanitize=thread "-O1 -g"
 	@for t in workers scatter moments join; do build-tsan/build/unit/$$t > build-tsan/unit.log 2>&1 || { cat build-tsan/unit.log; exit 1; }; done
-	@WHITEN_SO="$(abspath build-tsan/whiten.$(SO))" WHITEN_CFLAGS="-O1 -g -fsanitize=thread" CC=gcc PYTHON="$(PYTHON)" tests/run tests/threads
+	@WHITEN_SO="$(abspath build-tsan/whiten.$(SO))" WHITEN_CFLAGS="-O1 -g -fsanitize=thread" CC=gcc PYTHON="$(PYTHON)" tests/run tests/threads -k "not fork"
 
 FUZZ_O   := $(patsubst ext/%.c,$B/fuzz/ext/%.o,$(CORE) $(FUNCTIONS))
 SANITIZE  = address,undefined,float-cast-overflow
