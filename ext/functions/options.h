@@ -13,8 +13,8 @@ int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, si
 
 /* The same with "within" and "order" besides, which are there if and only if there are pair stats (the moments, or
 ** NULL). */
-int options_read_within(struct call *call, sqlite3_value *const *k_and_options, size_t d, const struct moments *pairs,
-                        struct solve_options *out);
+int options_read_within(struct call *call, sqlite3_value *const *k_and_options, size_t d,
+                        const struct moments *pairs, struct solve_options *out);
 
 /* Solves for the model and returns it, or words why there is none. */
 void result_solved(struct call *call, struct moments *moments, const struct solve_options *options);
