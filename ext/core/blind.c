@@ -31,8 +31,10 @@ static enum status run(struct blind *b, const struct moments *m, const struct ei
   for (size_t i = 0; i < rows->count; i++) squares[i] = vector_square_f64(rows->d, rows->rows + i * rows->d);
   if (rc == STATUS_OK) rc = neighbours_measure(rows, NULL, squares, &b->before.neighbours);
   if (rc == STATUS_OK) rc = spectrum_init(&s, m, 0, m->dim);
-  if (rc == STATUS_OK) choose(b, m, s.rank);
-  if (rc == STATUS_OK) rc = eigenbasis_rotate(rows, &s, m->mean);
+  if (rc == STATUS_OK) {
+    choose(b, m, s.rank);
+    rc = eigenbasis_rotate(rows, &s, m->mean);
+  }
   if (rc == STATUS_OK) rc = look_after(b, &s, rows, weights, squares);
   spectrum_clear(&s);
   m->mem->release(weights);

@@ -208,8 +208,9 @@ static enum status run(struct bench *b, struct spectrum *s, const struct moments
   if (rc) return rc;
   size_t best = best_of(t), count = t->count;
   rc = measure(b, s->w, halvings, grid_shorten(m->dim, &t->settings[best].how, halvings));
-  if (rc == STATUS_OK) choose(t, best, count);
-  if (rc == STATUS_OK) rc = measure_supervised(b, s);
+  if (rc) return rc;
+  choose(t, best, count);
+  rc = measure_supervised(b, s);
   if (rc == STATUS_OK && is_worth_learning(t, best)) {
     t->chosen = t->count - 1;
     t->reason = TUNE_FOUND;

@@ -180,8 +180,10 @@ static void append_setting(sqlite3_str *json, const struct tune_setting *s, int 
   append_number(json, ",", "score", s->measured.score);
   append_number(json, ",", "gain", s->gain);
   append_number(json, ",", "se", s->error);
-  if (is_retrieval) append_number(json, ",", "recall_1", s->measured.recall1);
-  if (is_retrieval) append_number(json, ",", "recall_10", s->measured.recall10);
+  if (is_retrieval) {
+    append_number(json, ",", "recall_1", s->measured.recall1);
+    append_number(json, ",", "recall_10", s->measured.recall10);
+  }
   sqlite3_str_appendchar(json, 1, '}');
 }
 
@@ -195,8 +197,10 @@ static void append_tune(sqlite3_str *json, const struct tune *t, const struct la
     sqlite3_str_appendf(json, ",\"queries\":%lld,\"documents\":%lld", (long long)t->units,
                         (long long)t->documents);
   append_number(json, ",", "raw", is_measured ? t->raw.score : NAN);
-  if (is_retrieval) append_number(json, ",", "raw_recall_1", is_measured ? t->raw.recall1 : NAN);
-  if (is_retrieval) append_number(json, ",", "raw_recall_10", is_measured ? t->raw.recall10 : NAN);
+  if (is_retrieval) {
+    append_number(json, ",", "raw_recall_1", is_measured ? t->raw.recall1 : NAN);
+    append_number(json, ",", "raw_recall_10", is_measured ? t->raw.recall10 : NAN);
+  }
   append_number(json, ",", "guard", t->options.guard);
   if (is_measured && t->settings[t->count - 1].how.within > 0)
     append_number(json, ",", "within_score", t->threshold);

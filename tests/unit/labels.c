@@ -16,7 +16,8 @@ TEST(distinct_rows_are_known_by_their_bytes) {
   uint32_t place, expected;
   for (size_t i = 0; i < MANY; i++) {
     for (size_t j = 0; j < DIM; j++) rows[i][j] = (float)random_below(&r, 9);
-    for (expected = 0; expected < d.count && memcmp(distinct_row(&d, expected), rows[i], sizeof rows[i]) != 0;)
+    for (expected = 0; expected < d.count && memcmp((const char *)distinct_row(&d, expected),
+                                                    (const char *)rows[i], sizeof rows[i]) != 0;)
       expected++;
     assert_int_equal(distinct_add(&d, rows[i], distinct_hash(&d, rows[i]), &place), STATUS_OK);
     assert_int_equal(place, expected);
