@@ -1,10 +1,10 @@
 /* whiten_align: from moments of pairs to a model of one side of them. */
 #include "core/align.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "functions/moments.h"
+#include "functions/options.h"
 #include "host/member.h"
 
 /* What the readers of options are given. */
@@ -25,7 +25,7 @@ static void read_k(struct call *call, const struct member *m, void *out) {
 static void read_ridge(struct call *call, const struct member *m, void *out) {
   struct reading *reading = out;
   reading->options.ridge = m->number;
-  if (!m->is_number || !(m->number >= 0) || isinf(m->number)) fail_member(call, m, "a number >= 0");
+  if (!member_is_from_0(m)) fail_member(call, m, "a number >= 0");
 }
 
 static void read_exponent(struct call *call, const struct member *m, void *out) {
@@ -87,10 +87,7 @@ static void fail_align(struct call *call, enum status status, const struct momen
       break;
     case STATUS_WEIGHT: fail(call, "weight sums to %!.15g, expected a finite sum above 1", pairs->weight); break;
     case STATUS_RANK: fail_rank(call, pairs, o, limit); break;
-    case STATUS_OVERFLOW:
-      fail(call, "the kernel is beyond float32: the variance, with the ridge, is too small or too large to scale, "
-                 "expected ordinary numbers (see embedding_scale)");
-      break;
+    case STATUS_OVERFLOW: fail_kernel_overflow(call); break;
     default: fail_status(call, status);
   }
 }

@@ -1,7 +1,6 @@
 /* See options.h. */
 #include "functions/options.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "host/member.h"
@@ -53,7 +52,7 @@ static void read_ridge(struct call *call, const struct member *m, void *out) {
   o->oas = member_is_text(m, "oas");
   if (o->oas) return;
   o->ridge = m->number;
-  if (!m->is_number || !(o->ridge >= 0) || isinf(o->ridge)) fail_member(call, m, "a number >= 0 or \"oas\"");
+  if (!member_is_from_0(m)) fail_member(call, m, "a number >= 0 or \"oas\"");
 }
 
 static void read_power(struct call *call, const struct member *m, void *out) {
@@ -173,6 +172,11 @@ static void fail_rank(struct call *call, const struct moments *m, const struct s
          o->remove > 0 ? " after remove" : "", remedy);
 }
 
+void fail_kernel_overflow(struct call *call) {
+  fail(call, "the kernel is beyond float32: the variance, with the ridge, is too small or too large to scale, "
+             "expected ordinary numbers (see embedding_scale)");
+}
+
 /* limit is what solve_moments reported. */
 static void fail_solve(struct call *call, enum status status, const struct moments *m,
                        const struct solve_options *o, const struct solve_limit *limit) {
@@ -203,10 +207,7 @@ static void fail_solve(struct call *call, enum status status, const struct momen
           (long long)o->within.pairs->rows, o->within.share);
       break;
     case STATUS_RANK: fail_rank(call, m, o, limit); break;
-    case STATUS_OVERFLOW:
-      fail(call, "the kernel is beyond float32: the variance, with the ridge, is too small or too large to scale, "
-                 "expected ordinary numbers (see embedding_scale)");
-      break;
+    case STATUS_OVERFLOW: fail_kernel_overflow(call); break;
     default: fail_status(call, status);
   }
 }

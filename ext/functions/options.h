@@ -16,6 +16,8 @@ int options_read(struct call *call, sqlite3_value *k, sqlite3_value *options, si
 int options_read_within(struct call *call, sqlite3_value *const *k_and_options, size_t d,
                         const struct moments *pairs, struct solve_options *out);
 
+/* STATUS_OVERFLOW of whatever makes a kernel. */
+void fail_kernel_overflow(struct call *call);
 /* Solves for the model and returns it, or words why there is none. */
 void result_solved(struct call *call, struct moments *moments, const struct solve_options *options);
 

@@ -27,8 +27,7 @@ static const struct tune_options DEFAULTS = {.guard = 1, .may_learn = 1};
 
 static void read_guard(struct call *call, const struct member *m, void *options) {
   ((struct tune_options *)options)->guard = m->number;
-  if (!m->is_number || !(m->number >= 0) || isinf(m->number))
-    fail_member(call, m, "a number >= 0: standard errors that a gain must exceed");
+  if (!member_is_from_0(m)) fail_member(call, m, "a number >= 0: standard errors that a gain must exceed");
 }
 
 static void read_within(struct call *call, const struct member *m, void *options) {

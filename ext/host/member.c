@@ -1,6 +1,7 @@
 /* See member.h. */
 #include "host/member.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "host/value.h"
@@ -14,6 +15,10 @@ void fail_member(struct call *call, const struct member *m, const char *expected
 
 int member_is_text(const struct member *m, const char *text) {
   return strcmp(m->type, "text") == 0 && strcmp(m->text, text) == 0;
+}
+
+int member_is_from_0(const struct member *m) {
+  return m->is_number && m->number >= 0 && !isinf(m->number);
 }
 
 int member_boolean(struct call *call, const struct member *m) {

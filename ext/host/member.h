@@ -21,9 +21,11 @@ struct member_reader {
 /* An object, or NULL, whose members are all in the list, each at most once. 0 on success. */
 int members_read(struct call *call, sqlite3_value *value, const struct member_reader *readers, void *out);
 
-/* For readers: `function: options.key is X, expected ...`; whether it is this text; true or false. */
+/* For readers: `function: options.key is X, expected ...`; whether it is this text; a finite number >= 0;
+** true or false. */
 void fail_member(struct call *call, const struct member *m, const char *expected);
 int member_is_text(const struct member *m, const char *text);
+int member_is_from_0(const struct member *m);
 int member_boolean(struct call *call, const struct member *m);
 
 #endif

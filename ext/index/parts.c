@@ -239,7 +239,7 @@ int store_gather_end(struct call *call, struct store *store) {
   return write_gathered(call, store);
 }
 
-int store_drop_chunk(struct call *call, struct store *store, int64_t number) {
+static int drop_chunk(struct call *call, struct store *store, int64_t number) {
   write_gathered(call, store);
   statement_run(call, store, DROP_DIR, 1, &number);
   statement_run(call, store, DROP_SIGNS, 1, &number);
@@ -250,8 +250,7 @@ int store_drop_chunk(struct call *call, struct store *store, int64_t number) {
 int store_save(struct call *call, struct store *store, int64_t generation, struct chunk *chunk,
                struct dir_chunk *of) {
   of->count = (int64_t)chunk->count;
-  if (chunk->count == 0)
-    return chunk->stored_blocks > 0 ? store_drop_chunk(call, store, of->number) : call->failed;
+  if (chunk->count == 0) return chunk->stored_blocks > 0 ? drop_chunk(call, store, of->number) : call->failed;
   size_t blocks = chunk_blocks(chunk->count);
   int fits = blocks <= chunk->stored_blocks && blocks + 1 >= chunk->stored_blocks;
   for (int rest = 0; rest < 2 && !call->failed; rest++) {

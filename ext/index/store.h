@@ -136,6 +136,4 @@ int store_read(struct call *call, struct store_reader *reader, int64_t number, s
                unsigned char *out);
 void store_reader_close(struct store_reader *reader);
 
-int store_drop_chunk(struct call *call, struct store *store, int64_t number);
-
 #endif
