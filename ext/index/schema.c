@@ -7,13 +7,14 @@
 ** Their names begin with the index's, which NAME_config keeps. They name only what SQLite follows through ALTER TABLE: no
 ** command, which would go into a column that is called as the index was. And they give no vector: what the row has by
 ** then is read, since another trigger of the same statement, which computes vectors for instance, may have changed the
-** row and been told of before them.
+** row and been told of before them. UPDATE watches the columns that may change the vector or the rowid and no others, so
+** that a client without the extension may set those.
 */
 static const char INSERT[] = "CREATE TRIGGER \"%w\".\"%w_insert\" AFTER INSERT ON \"%w\" BEGIN"
                              " INSERT INTO \"%w\"(rowid) VALUES (new.rowid); END";
 static const char DELETE[] = "CREATE TRIGGER \"%w\".\"%w_delete\" AFTER DELETE ON \"%w\" BEGIN"
                              " INSERT INTO \"%w\"(rowid) VALUES (old.rowid); END";
-static const char UPDATE[] = "CREATE TRIGGER \"%w\".\"%w_update\" AFTER UPDATE ON \"%w\""
+static const char UPDATE[] = "CREATE TRIGGER \"%w\".\"%w_update\" AFTER UPDATE%s ON \"%w\""
                              " WHEN old.\"%w\" IS NOT new.\"%w\" OR old.rowid <> new.rowid BEGIN"
                              " INSERT INTO \"%w\"(rowid) SELECT old.rowid WHERE old.rowid <> new.rowid;"
                              " INSERT INTO \"%w\"(rowid) VALUES (new.rowid); END";
@@ -69,6 +70,32 @@ int schema_check_content(struct call *call, struct index *index) {
   return call->failed;
 }
 
+/*
+** What follows AFTER UPDATE: the column and every name of the rowid; nothing where the column is a generated one, which
+** changes though no statement sets it. From sqlite3_malloc, NULL after an error.
+*/
+static char *watched(struct call *call, const struct index *index) {
+  static const char SQL[] =
+      "SELECT iif(max(hidden), '', ' OF ' || group_concat(format('\"%%w\"', name), ', ')) FROM ("
+      "SELECT name, hidden > 1 AND name = %Q COLLATE NOCASE AS hidden FROM pragma_table_xinfo(%Q, %Q)"
+      " WHERE pk > 0 OR name = %Q COLLATE NOCASE"
+      " UNION ALL VALUES ('rowid', 0), ('oid', 0), ('_rowid_', 0))";
+  const char *column = index->arguments.column, *content = index->content_name;
+  sqlite3_stmt *s = NULL;
+  char *sql = sqlite3_mprintf(SQL, column, content, index_content_schema(index), column), *text = NULL;
+  int rc = sql != NULL ? sqlite3_prepare_v2(index->db, sql, -1, &s, NULL) : SQLITE_NOMEM;
+  sqlite3_free(sql);
+  if (rc == SQLITE_OK) rc = sqlite3_step(s);
+  const char *found = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+  if (found != NULL)
+    text = sqlite3_mprintf("%s", found);
+  else if (rc != SQLITE_ROW)
+    fail_sqlite(call, rc, index->db);
+  sqlite3_finalize(s);
+  if (text == NULL && !call->failed) fail_nomem(call);
+  return text;
+}
+
 /* Runs and frees it. */
 static int execute(struct call *call, struct index *index, char *sql) {
   int rc = sql != NULL ? sqlite3_exec(index->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
@@ -83,7 +110,9 @@ int schema_create_triggers(struct call *call, struct index *index, const char *n
   index->has_triggers = 1;
   execute(call, index, sqlite3_mprintf(INSERT, s, n, content, n));
   if (!call->failed) execute(call, index, sqlite3_mprintf(DELETE, s, n, content, n));
-  if (!call->failed) execute(call, index, sqlite3_mprintf(UPDATE, s, n, content, c, c, n, n));
+  char *columns = call->failed ? NULL : watched(call, index);
+  if (!call->failed) execute(call, index, sqlite3_mprintf(UPDATE, s, n, columns, content, c, c, n, n));
+  sqlite3_free(columns);
   return call->failed;
 }
 

@@ -51,6 +51,48 @@ def test_without_the_extension(path, db):
     assert is_in_step(db)
 
 
+def test_other_columns_without_the_extension(path, db):
+    """Which column is set decides, not what comes of it: a client that knows no vectors may set the others."""
+    db.execute("ALTER TABLE t ADD COLUMN lang TEXT")
+    other = sqlite3.connect(path, isolation_level=None)
+    assert other.execute("UPDATE t SET lang = 'en' WHERE id < 10").rowcount == 9
+    for column in ("v", "id", "rowid", "oid", "_rowid_"):
+        with pytest.raises(sqlite3.OperationalError, match="^no such module: whiten_index$"):
+            other.execute(f"UPDATE t SET lang = 'de', {column} = {column}")
+    other.close()
+    assert is_in_step(db)
+
+
+@pytest.mark.parametrize("name", ["id", "rowid", "oid", "_rowid_", "ROWID"])
+@pytest.mark.parametrize("key", ["id INTEGER PRIMARY KEY", "id"])
+def test_a_row_that_moves(rng, key, name):
+    """By each of its names; a column named id that is no rowid moves nothing."""
+    db, x = connect(), rng.standard_normal((ROWS, DIM))
+    db.execute(f"CREATE TABLE t({key}, v BLOB)")
+    db.executemany("INSERT INTO t VALUES (?, ?)", enumerate(map(vec, x), 1))
+    db.execute("CREATE VIRTUAL TABLE s USING whiten_index(content = t, column = v, k = 4)")
+    db.execute(f"UPDATE t SET {name} = 1000 WHERE id = 7")
+    moved = [i for (i,) in db.execute("SELECT rowid FROM t WHERE v = ?", (vec(x[6]),))]
+    assert moved == [7 if "PRIMARY" not in key and name == "id" else 1000]
+    assert nearest(db, x[6]) == moved and is_in_step(db)
+    db.execute("ALTER TABLE t RENAME COLUMN id TO number")
+    db.execute("ALTER TABLE t RENAME COLUMN v TO vector")
+    db.execute("UPDATE t SET number = 1001, vector = ? WHERE rowid = ?", (vec(-x[5]), moved[0]))
+    moved = [i for (i,) in db.execute("SELECT rowid FROM t WHERE vector = ?", (vec(-x[5]),))]
+    assert nearest(db, -x[5]) == moved and is_in_step(db)
+
+
+@pytest.mark.parametrize("kind", ["VIRTUAL", "STORED"])
+def test_a_generated_column(rng, kind):
+    """It changes though no statement sets it."""
+    db, x = connect(), rng.standard_normal((ROWS, DIM))
+    db.execute(f"CREATE TABLE t(id INTEGER PRIMARY KEY, raw BLOB, lang, v BLOB AS (embedding(raw)) {kind})")
+    db.executemany("INSERT INTO t(id, raw) VALUES (?, ?)", enumerate(map(vec, x), 1))
+    db.execute("CREATE VIRTUAL TABLE s USING whiten_index(content = t, column = V, k = 4)")
+    db.execute("UPDATE t SET raw = ? WHERE id = 9", (vec(-x[0]),))
+    assert nearest(db, -x[0]) == [9] and is_in_step(db)
+
+
 def test_without_triggers(path, db, rng):
     """Others write as they like; 'sync' finds what changed."""
     db.execute("DROP TABLE s")
