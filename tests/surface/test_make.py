@@ -10,7 +10,7 @@ import pytest
 from conftest import PATIENCE, ROOT
 
 BUILDING = {"gcc", "pkg-config", "libsqlite3-dev", "sqlite3", "libopenblas-dev", "liblapacke-dev"}
-TESTING = {"libcmocka-dev", "python3", "python3-numpy", "python3-scipy", "python3-pytest"}
+TESTING = {"libcmocka-dev", "python3", "python3-numpy", "python3-scipy", "python3-pytest", "python3-pytest-xdist"}
 SYSTEMS = ("Debian", "Fedora", "Arch", "macOS")
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="no make")
