@@ -13,8 +13,8 @@
 --   CREATE TEMP VIEW my_model AS SELECT model FROM whitening WHERE name = 'docs256';       -- whose effect is to be shown
 --
 -- Needs   my_vectors(id, v), whose ids are not NULL and each there once; two vectors that differ.
--- Gives   @file, which is overwritten, and a line that says so. whiten_tune chooses the settings, by the pairs if there are
---         any, unless @k or @options or a model are given.
+-- Gives   @file, which is overwritten, and lines that say so. whiten_tune chooses the settings as tune.sql does, by the pairs if
+--         there are any, unless @k or @options or a model are given.
 -- Cost    of more than @rows rows so many are looked at, by a fixed rule: the same ones each time. Rows, NULLs and bytes are
 --         of all. One pass over all rows, and one that reads the vectors looked at; these are kept in temporary tables.
 -- Safe    the database is only read. Texts are written as texts, whatever is in them.
@@ -36,7 +36,8 @@ INSERT OR IGNORE INTO temp.sqlite_parameters (key, value) VALUES
   ('@picture', NULL),        -- a file for the histograms before and after alone, as SVG
   ('@rows', 20000),          -- how many rows are looked at
   ('@k', NULL),              -- components to keep, and options of whiten_fit: NULL and NULL ask whiten_tune
-  ('@options', NULL);
+  ('@options', NULL),
+  ('@guard', 2);             -- standard errors that a gain must exceed
 
 -- The extension, unless it is loaded: the installed one, else the one in this folder. A shell of its own tries
 -- which of them loads, since a failure here would end the script.
@@ -54,8 +55,8 @@ SELECT printf('report: %s is no parameter of the scripts, expected one that stan
   AS report FROM whiten_unknown;
 DROP VIEW IF EXISTS temp.whiten_check;
 CREATE TEMP VIEW whiten_check AS
-  SELECT NULL AS loaded, NULL AS unknown, NULL AS text, NULL AS options, NULL AS rows, NULL AS encoding,
-    NULL AS ids, NULL AS vectors, NULL AS differ, NULL AS pairs, NULL AS written;
+  SELECT NULL AS loaded, NULL AS unknown, NULL AS text, NULL AS options, NULL AS rows, NULL AS guard,
+    NULL AS encoding, NULL AS ids, NULL AS vectors, NULL AS differ, NULL AS pairs, NULL AS written;
 CREATE TEMP TRIGGER whiten_checked INSTEAD OF INSERT ON whiten_check BEGIN
   SELECT RAISE(ABORT, 'report: the extension whiten is neither installed nor in this folder')
     WHERE NOT new.loaded;
@@ -64,6 +65,8 @@ CREATE TEMP TRIGGER whiten_checked INSTEAD OF INSERT ON whiten_check BEGIN
     WHERE NOT new.text;
   SELECT RAISE(ABORT, 'report: @options is not a JSON object, expected such as ''{"ridge": 1}''') WHERE NOT new.options;
   SELECT RAISE(ABORT, 'report: @rows is not an integer above 1') WHERE NOT new.rows;
+  SELECT RAISE(ABORT, 'report: @guard is no number from 0 on, expected standard errors that a gain must exceed')
+    WHERE NOT new.guard;
   SELECT RAISE(ABORT, 'report: the database is UTF-16, expected UTF-8') WHERE new.encoding <> 'UTF-8';
   SELECT RAISE(ABORT, 'report: an id of my_vectors is NULL or there twice, expected each row to have its own') WHERE NOT new.ids;
   SELECT RAISE(ABORT, 'report: my_vectors has no vectors') WHERE NOT new.vectors;
@@ -75,10 +78,11 @@ END;
 INSERT INTO whiten_check (loaded, unknown)
   SELECT EXISTS (SELECT 1 FROM pragma_function_list WHERE name = 'whiten_tune'),
     EXISTS (SELECT 1 FROM whiten_unknown);
-INSERT INTO whiten_check (text, options, rows, encoding)
+INSERT INTO whiten_check (text, options, rows, guard, encoding)
   SELECT typeof(@file) = 'text' AND typeof(@picture) IN ('text', 'null') AND typeof(@title) IN ('text', 'null'),
     CASE WHEN @options IS NULL THEN 1 WHEN json_valid(@options) THEN json_type(@options) = 'object' ELSE 0 END,
-    CASE WHEN typeof(@rows) = 'integer' THEN @rows > 1 ELSE 0 END, (SELECT encoding FROM pragma_encoding);
+    CASE WHEN typeof(@rows) = 'integer' THEN @rows > 1 ELSE 0 END,
+    typeof(@guard) IN ('integer', 'real') AND @guard BETWEEN 0 AND 1e9, (SELECT encoding FROM pragma_encoding);
 
 -- ---- What is looked at
 
@@ -105,6 +109,7 @@ CREATE TEMP TABLE whiten_chosen AS
     (SELECT max(2, min(@rows, 2e8 / max(4, max(bytes / rows)))) AS most FROM whiten_kind WHERE type <> 'null')
   WHERE whiten_place.rowid * 2654435769 % 4294967296 < 4294967296.0 * most / n;
 CREATE INDEX temp.whiten_chosen_id ON whiten_chosen (id);
+SELECT printf('report: reads %d of %d vectors ...', (SELECT count(*) FROM whiten_chosen), (SELECT count(*) FROM whiten_place)) AS report;
 DROP TABLE IF EXISTS temp.whiten_seen;
 CREATE TEMP TABLE whiten_seen AS
   SELECT id, CASE WHEN embedding_valid(v) THEN embedding(v) END AS v FROM my_vectors
@@ -148,14 +153,25 @@ CREATE INDEX temp.whiten_paired_id ON whiten_paired (id);
 
 DROP TABLE IF EXISTS temp.whiten_moments;
 CREATE TEMP TABLE whiten_moments AS SELECT whiten_stats(v) AS stats FROM whiten_row;
+-- What tune.sql asks: scored pairs, or queries, their answers and the documents beside them; nothing learned from the pairs.
+DROP VIEW IF EXISTS temp.whiten_asked;
+CREATE TEMP VIEW whiten_asked AS
+  SELECT x.v AS a, y.v AS b, gold
+  FROM whiten_known JOIN whiten_paired AS x ON x.id = whiten_known.a JOIN whiten_paired AS y ON y.id = whiten_known.b
+  UNION ALL
+  SELECT NULL, v, NULL FROM (SELECT id, v FROM whiten_row UNION SELECT id, v FROM whiten_paired)
+  WHERE (SELECT count(*) > 0 AND max(gold) IS NULL FROM whiten_known)
+    AND (id IN (SELECT b FROM whiten_known) OR id NOT IN (SELECT a FROM whiten_known));
+SELECT CASE WHEN count(*) = 0 THEN 'report: no pairs are given, looks at the vectors alone ...'
+    WHEN max(gold) IS NULL THEN printf('report: measures settings on %d answers to queries ...', count(*))
+    ELSE printf('report: measures settings on %d pairs with scores ...', count(*)) END AS report
+FROM whiten_known;
 DROP TABLE IF EXISTS temp.whiten_tuned;
-CREATE TEMP TABLE whiten_tuned (result TEXT);
-INSERT INTO whiten_tuned
-  SELECT whiten_tune((SELECT stats FROM whiten_moments), x.v, y.v, gold)
-  FROM whiten_known JOIN whiten_paired AS x ON x.id = a JOIN whiten_paired AS y ON y.id = b HAVING count(*) > 0;
-INSERT INTO whiten_tuned
-  SELECT whiten_tune((SELECT stats FROM whiten_moments), v) FROM whiten_row
-  WHERE NOT EXISTS (SELECT 1 FROM whiten_tuned) HAVING count(*) > 0;
+CREATE TEMP TABLE whiten_tuned AS
+  SELECT CASE WHEN EXISTS (SELECT 1 FROM whiten_known) THEN
+      (SELECT whiten_tune((SELECT stats FROM whiten_moments), a, b, gold, json_object('guard', @guard, 'within', json('false')))
+       FROM whiten_asked)
+    ELSE (SELECT whiten_tune((SELECT stats FROM whiten_moments), v) FROM whiten_row) END AS result;
 DROP TABLE IF EXISTS temp.whiten_setting;
 CREATE TEMP TABLE whiten_setting AS
   SELECT key AS place, value ->> 'k' AS k, value -> 'options' AS options, value ->> 'score' AS score, value ->> 'gain' AS gain,
@@ -172,15 +188,13 @@ CREATE TEMP TABLE whiten_plan AS
       WHEN result ->> 'chosen' IS NOT NULL THEN result -> '$.chosen.options'
       ELSE ifnull((SELECT options FROM whiten_setting ORDER BY score DESC, place LIMIT 1), '{"power":0.5}') END AS options
   FROM whiten_tuned;
--- For the option within: pairs that are related, all those without scores, of others those that whiten_tune took, or the
--- top quarter.
+-- For the option within: pairs that are related, all those without scores, of others the top quarter.
 DROP TABLE IF EXISTS temp.whiten_related;
 CREATE TEMP TABLE whiten_related AS
   SELECT whiten_pair_stats(x.v, y.v) AS stats
   FROM whiten_known JOIN whiten_paired AS x ON x.id = a JOIN whiten_paired AS y ON y.id = b
-  WHERE (SELECT options ->> 'within' FROM whiten_plan) IS NOT NULL AND (gold IS NULL OR gold >= ifnull(
-    (SELECT result ->> 'within_score' FROM whiten_tuned),
-    (SELECT min(gold) FROM (SELECT gold, ntile(4) OVER (ORDER BY gold DESC) AS quarter FROM whiten_known) WHERE quarter = 1)));
+  WHERE (SELECT options ->> 'within' FROM whiten_plan) IS NOT NULL AND (gold IS NULL OR gold >= (
+    SELECT min(gold) FROM (SELECT gold, ntile(4) OVER (ORDER BY gold DESC) AS quarter FROM whiten_known) WHERE quarter = 1));
 INSERT INTO whiten_clock VALUES ('fit', julianday('now'));
 DROP TABLE IF EXISTS temp.whiten_fitted;
 CREATE TEMP TABLE whiten_fitted AS
@@ -197,6 +211,8 @@ DROP TABLE IF EXISTS temp.whiten_white;
 CREATE TEMP TABLE whiten_white AS
   SELECT whiten_apply((SELECT whiten_model(model) FROM whiten_fitted), v) AS v FROM whiten_row ORDER BY rowid;
 INSERT INTO whiten_clock VALUES ('applied', julianday('now'));
+
+SELECT 'report: compares and draws ...' AS report;
 
 -- ---- Words, escaped in one place: html is what stands in the page. A text ends at NUL.
 

@@ -6,6 +6,7 @@ The page is XML besides being HTML, so that ElementTree takes it apart; how a br
 # ruff: noqa: F811 (fixtures are imported and named as arguments)
 
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -14,6 +15,7 @@ import numpy
 import pytest
 from scipy import stats
 from test_scripts import ODD, base, draw, fill, quoted, run, whitened  # noqa: F401
+from test_tune_script import table
 
 N, DIM = 120, 8
 TEXTS = "CREATE TEMP VIEW my_texts AS SELECT id, text FROM texts"
@@ -224,6 +226,43 @@ def test_real_pairs(report, base, data_set):
     assert float(scores[3]) == pytest.approx(float(scores[1]) - float(scores[2]), abs=0.11) and float(scores[1]) > 60
 
 
+@pytest.mark.parametrize("gold", ["scores", "noise", "answers"])
+def test_it_chooses_what_tune_chooses(report, run, base, rng, gold):
+    """On scores that lie in what the pairs share, on scores at random, on answers that must be found among all rows."""
+    center = draw(rng, 150, 12)
+    shared = numpy.concatenate([center + rng.normal(size=(150, 12)) * numpy.linspace(0.2, 3, 12) for _ in range(4)])
+    fill(base, shared)
+    a, b = numpy.arange(300), rng.permutation(300) + 300
+    b = numpy.where(rng.random(300) < 0.5, a + 300, b)
+    score = {"scores": (a % 150 == b % 150) + rng.normal(size=300) / 3, "noise": rng.random(300), "answers": a * 0}[gold]
+    if gold == "answers":
+        a, b = numpy.arange(40), numpy.arange(40) + 150
+    base.execute("CREATE TABLE pairs (a, b, gold)")
+    pairs = zip((a + 1).tolist(), (b + 1).tolist(), score.tolist())
+    base.executemany("INSERT INTO pairs VALUES (?, ?, ?)", pairs)
+    asked = run("tune", PAIRS)
+    chosen = re.search(r"^next: \.parameter set @k (\d+)  \.parameter set @options '(.*)'  ", asked, re.M)
+    page = report(PAIRS)
+    text, lines = words(page.all("body/p")[1]), page.section("Settings").findall("table/tr")[1:]
+    if chosen is None:
+        assert "keep the raw vectors" in asked and "Leave the vectors as they are" in text
+    else:
+        options = ", ".join(f"{key} {value:g}" for key, value in json.loads(chosen[2]).items())
+        assert f"{options}, k = {chosen[1]}. It scores" in text
+    assert len(lines) == sum(line["setting"] != "raw" for line in table(asked))
+    assert (chosen is None) == (gold == "noise")
+
+
+@pytest.mark.parametrize("guard, kept", [(0, False), (1000, True)])
+def test_a_guard(report, base, rows, guard, kept):
+    assert ("Leave the vectors as they are" in words(report(PAIRS, guard=guard).all("body/p")[1])) == kept
+
+
+def test_it_says_that_it_lives(run, base, rows, tmp_path):
+    text = run("report", PAIRS, file=str(tmp_path / "report.html"))
+    assert text.split("\n")[:3] == ["report: reads 120 of 120 vectors ...", "report: measures settings on 79 pairs with scores ...", "report: compares and draws ..."]
+
+
 def test_noise_keeps_the_raw_vectors(report, base, rows):
     """Scores that have nothing to do with the vectors, most of them alike: whiten_tune chooses none, and the page says so."""
     base.execute("DELETE FROM pairs WHERE a > 5")
@@ -323,6 +362,8 @@ REFUSED = [
     ("", {"options": "[1]"}, "report: @options is not a JSON object"),
     ("", {"options": '{"rigde": 1}'}, "rigde"),
     ("", {"rows": 1}, "report: @rows is not an integer above 1"),
+    ("", {"guard": -1}, "report: @guard is no number from 0 on"),
+    ("", {"guard": "2"}, "report: @guard is no number from 0 on"),
     ("", {"file": 7}, "report: @file, @picture or @title is not text"),
     ("", {"file": "/proc/no/report.html"}, "report: the file in @file or @picture cannot be written"),
     ("", {"picture": "/proc/no/report.svg"}, "report: the file in @file or @picture cannot be written"),
