@@ -103,6 +103,7 @@ endif
 
 deps: ## install what building and the demo need, and what the goals beside it need: make deps test
 	@tests/deps $(sort $(NEEDS) $(foreach goal,$(MAKECMDGOALS),$(NEEDS_$(goal))))
+	@$(foreach goal,$(MAKECMDGOALS),$(FETCHED_$(goal)))
 	@$(if $(filter-out deps,$(MAKECMDGOALS)),,echo "What building and the demo need is there; make deps test brings what the tests need.")
 
 examples/c/search: examples/c/search.c libwhiten.a ## the example in C
@@ -114,7 +115,7 @@ demo: whiten.$(SO) ## the main job end to end: pool, whiten, search; DATA=file.f
 
 # Built by as many processes as there are processors, unless -j says otherwise; what installs comes first.
 test: | $(filter deps %-deps,$(MAKECMDGOALS)) ## run every test; T=pool runs the part whose names contain "pool"
-	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$$(getconf _NPROCESSORS_ONLN)) all tested
+	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$$(getconf _NPROCESSORS_ONLN)) all tested $(PACKAGES_test)
 	@PYTHON="$(PYTHON)" CC="$(CC)" tests/run $(if $(T),-k "$(T)")
 
 bench: all $B/libcore.a ## measure against the peers that are there; CASE=fit runs one case

@@ -1,5 +1,5 @@
 """What `make packages` left in dist/, installed where nothing else is, and the main job run from there: no compiler, no
-OpenBLAS, no path of this tree. Packages of another version, or none, are skipped (make packages-deps packages).
+OpenBLAS, no path of this tree. Packages of another version, or none, are skipped (make deps test).
 """
 
 import os
@@ -14,6 +14,7 @@ import zipfile
 import pytest
 from conftest import PATIENCE, ROOT
 
+PEERS = ROOT / "build" / "peers" / "node_modules"
 HERE = ROOT / "tests" / "packages"
 VERSION = re.search(r'WHITEN_VERSION "(.*)"', (ROOT / "ext" / "whiten.h").read_text(encoding="utf-8"))[1]
 DEB, NODE, WHEEL = {"x86_64": ("amd64", "x64", "x86_64"), "aarch64": ("arm64", "arm64", "aarch64")}.get(
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="a sanitizer 
 def package(name):
     path = ROOT / "dist" / name
     if not path.exists():
-        pytest.skip(f"dist/{name} is not there (make packages-deps packages)")
+        pytest.skip(f"dist/{name} is not there (make deps test)")
     return path
 
 
@@ -67,6 +68,68 @@ def test_wheel(python, tmp_path):
     loaded = {line.split("/")[-1] for line in printed.split("\n") if ".so" in line}
     assert "whiten.so" in loaded
     assert not [name for name in loaded if re.match(r"lib(openblas|blas|lapack|gfortran|quadmath)", name)]
+
+
+@pytest.fixture
+def site(python):
+    """Its modules, for the Python that has Debian's."""
+    (folder,) = python.parent.parent.glob("lib/python3*/site-packages")
+    return folder
+
+
+def need_module(name):
+    if subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"{name} is not there (make deps test)")
+
+
+APSW = """
+import apsw, array, sqlite_whiten
+db = apsw.Connection(":memory:")
+sqlite_whiten.load(db)
+print(db.cursor().execute("SELECT embedding_dim(?)", (sqlite_whiten.vector(array.array("f", [1, 2])),)).fetchall())
+try:
+    db.cursor().execute("SELECT load_extension('x')")
+except apsw.SQLError as error:
+    print(error)
+"""
+SQLALCHEMY = """
+import sqlalchemy, sqlite_whiten
+engine = sqlalchemy.create_engine("sqlite://", poolclass=sqlalchemy.pool.NullPool)
+sqlalchemy.event.listen(engine, "connect", sqlite_whiten.load)
+for _ in range(2):
+    with engine.connect() as connection:
+        print(connection.execute(sqlalchemy.text("SELECT embedding_dim('[1, 2]')")).scalar())
+"""
+
+
+@pytest.mark.parametrize(
+    "module, code, printed",
+    [("apsw", APSW, "[(2,)]\nSQLError: not authorized\n"), ("sqlalchemy", SQLALCHEMY, "2\n2\n")],
+)
+def test_wheel_in_other_drivers(site, module, code, printed):
+    """What has loaded it cannot load anything else by SQL: that is off again."""
+    need_module(module)
+    assert run(sys.executable, "-c", code, **{**os.environ, "PYTHONPATH": str(site)}) == printed
+
+
+def test_wheel_with_numpy(site):
+    """A row of float32 as it is; float64, numpy's default, is refused with the remedy."""
+    lines = "import numpy, sqlite_whiten; x = numpy.arange(6.0).reshape(2, 3); print(sqlite_whiten.vector(x.astype('<f4')[1]) == x[1].astype('<f4').tobytes())"
+    assert run(sys.executable, "-c", lines, **{**os.environ, "PYTHONPATH": str(site)}) == "True\n"
+    lines = "import numpy, sqlite_whiten\ntry: sqlite_whiten.vector(numpy.ones(3))\nexcept TypeError as e: print(e)"
+    printed = run(sys.executable, "-c", lines, **{**os.environ, "PYTHONPATH": str(site)})
+    assert printed == "sqlite_whiten.vector: the array is of float64, expected float32: array.astype('<f4') converts it\n"
+
+
+def test_wheel_types(python, tmp_path):
+    """mypy finds the types, and what is called against them."""
+    need("mypy")
+    (tmp_path / "sound.py").write_text((HERE / "example.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "wrong.py").write_text("import sqlite_whiten\npath: int = sqlite_whiten.loadable_path()\n", encoding="utf-8")
+    command = ["mypy", "--strict", "--python-executable", python, "--cache-dir", tmp_path / "cache"]
+    assert run(*command, "sound.py", cwd=tmp_path, **os.environ).startswith("Success")
+    done = subprocess.run([*map(str, command), "wrong.py"], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 1 and 'expression has type "str", variable has type "int"' in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -128,7 +191,7 @@ def modules(tmp_path_factory):
     (folder / "package.json").write_text("{}", encoding="utf-8")
     tarballs = [package(f"sqlite-whiten{part}-{VERSION}.tgz") for part in ("", f"-linux-{NODE}")]
     run("npm", "install", "--offline", "--silent", "--no-audit", "--no-fund", *tarballs, cwd=folder, **os.environ)
-    for example in HERE.glob("example.*js"):
+    for example in HERE.glob("example*.*js"):
         shutil.copy(example, folder)
     return folder
 
@@ -143,12 +206,41 @@ def test_npm_require(modules):
 
 
 def test_npm_import_in_node(modules):
-    fetched = ROOT / "build" / "clients" / "node_modules" / ".bin" / "node"
-    for node in (fetched, shutil.which("node")):
-        if node and shutil.which(node) and subprocess.run([node, "-e", "require('node:sqlite')"], capture_output=True, check=False).returncode == 0:
+    """By a Node that brings SQLite."""
+    for node in (*PEERS.glob("node-linux-*/bin/node"), shutil.which("node")):
+        if node and subprocess.run([node, "-e", "require('node:sqlite')"], capture_output=True, check=False).returncode == 0:
             assert run(node, "example.mjs", cwd=modules) == FOUND
             return
-    pytest.skip("no Node has node:sqlite (make clients-deps)")
+    pytest.skip("no Node has node:sqlite (make deps test)")
+
+
+def test_npm_in_bun(modules):
+    for bun in PEERS.glob("@oven/bun-linux-*/bin/bun"):
+        assert run(bun, "example_bun.mjs", cwd=modules, HOME=str(modules)) == FOUND
+        return
+    pytest.skip("Bun is not there (make deps test)")
+
+
+def test_npm_in_better_sqlite3(modules):
+    """By the Node that it was built with."""
+    clients = ROOT / "build" / "clients" / "node_modules"
+    node = clients / ".bin" / "node"
+    if not (clients / "better-sqlite3" / "build").exists() or not node.exists():
+        pytest.skip("better-sqlite3 is not there (make clients-deps)")
+    for name in ("better-sqlite3", "bindings", "file-uri-to-path"):
+        (modules / "node_modules" / name).symlink_to(clients / name)
+    assert run(node, "example_better.mjs", cwd=modules) == FOUND
+
+
+def test_npm_types(modules):
+    """tsc finds the types; lines that must not compile say so themselves."""
+    need("node")
+    tsc = PEERS / "typescript" / "bin" / "tsc"
+    if not tsc.exists():
+        pytest.skip("typescript is not there (make deps test)")
+    shutil.copy(HERE / "example.ts", modules / "example.mts")
+    flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"]
+    assert run(shutil.which("node"), tsc, *flags, "example.mts", cwd=modules) == ""
 
 
 def test_npm_without_its_platform(modules, tmp_path):

@@ -31,15 +31,18 @@ def load(connection: Any, _record: Optional[Any] = None) -> None:
     Raises the driver's error if the extension does not load, and NotImplementedError where Python was built without
     loadable extensions. The second argument is what SQLAlchemy's connect event passes besides.
     """
-    if not hasattr(connection, "enable_load_extension"):
+    for enable, load_extension in (("enable_load_extension", "load_extension"), ("enableloadextension", "loadextension")):
+        if hasattr(connection, enable):
+            break  # the second names are those of older versions of apsw
+    else:
         raise NotImplementedError(
             f"sqlite_whiten: {type(connection).__module__}.{type(connection).__name__} has no enable_load_extension: "
             "this Python was built without loadable extensions; apsw, pysqlite3 or another Python have them")
-    connection.enable_load_extension(True)
+    getattr(connection, enable)(True)
     try:
-        connection.load_extension(loadable_path())
+        getattr(connection, load_extension)(loadable_path())
     finally:
-        connection.enable_load_extension(False)
+        getattr(connection, enable)(False)
 
 
 def vector(array: Any) -> bytes:
