@@ -9,7 +9,7 @@ LICENSES      = build/package/licenses
 # A compiler for the architecture that is not this machine's.
 CROSS_amd64 = gcc-x86-64-linux-gnu
 CROSS_arm64 = gcc-aarch64-linux-gnu
-NEEDS_packages = python3 python3-setuptools python3-wheel dpkg-dev debhelper fakeroot npm \
+NEEDS_packages = build-essential python3 python3-setuptools python3-wheel dpkg-dev debhelper fakeroot npm \
   $(foreach arch,$(filter-out $(shell dpkg --print-architecture 2> /dev/null),$(PACKAGE_ARCHS)),$(CROSS_$(arch)))
 
 # What the tests install them into; another Node than Debian's, which has no SQLite.
@@ -30,7 +30,7 @@ package-so: $(PACKAGE_SO) ## one whiten.so that runs anywhere: OpenBLAS and LAPA
 
 build/package/%/whiten.so: $(CORE) $(FUNCTIONS) $(HEADERS) ext/packages/so | packages-fetched
 	$(call say,SO $@)
-	@ext/packages/so $(SYSROOT) $* $(@D)
+	+@ext/packages/so $(SYSROOT) $* $(@D)
 
 packages-fetched:
 	@for arch in $(PACKAGE_ARCHS); do [ -d $(SYSROOT)/$$arch ] || { echo "packages: $(SYSROOT)/$$arch is missing, run make packages-deps first" >&2; exit 1; }; done

@@ -16,6 +16,7 @@ import case_index
 import case_json
 import case_pool
 import case_search
+import case_shards
 import case_transform
 import case_tune
 import client
@@ -23,7 +24,8 @@ from harness import Failed, Side, Table, compare
 
 CASES = {}
 MODULES = (
-    case_search, case_fit, case_transform, case_pool, case_json, case_growth, case_index, case_align, case_tune
+    case_search, case_fit, case_transform, case_pool, case_json, case_growth, case_index, case_align, case_tune,
+    case_shards,
 )
 for module in MODULES:
     CASES.update(module.CASES)

@@ -76,6 +76,20 @@ power: all ## the scripts and whiten_index killed at 200 moments (KILLS=n), full
 clients: all ## every client there is, against the sqlite3 shell; the contract on the oldest and the newest SQLite
 	@PYTHON="$(PYTHON)" tests/run tests/clients
 
+CLUSTER = $B/cluster/cluster
+$(CLUSTER): $(wildcard examples/cluster/*.go) libwhiten.a
+	@mkdir -p $(@D)
+	$(call say,GO $@)
+	$Qcd examples/cluster && GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$(abspath $(@D))/cache" CGO_LDFLAGS_ALLOW='-Wl,-z,now' \
+	  go build -tags libsqlite3 -o "$(abspath $@)" .
+
+cluster-deps: ## install what the cluster needs: dqlite, Go
+	@tests/deps libdqlite-dev golang-go golang-github-canonical-go-dqlite-dev golang-github-mattn-go-sqlite3-dev iproute2
+
+cluster: $(CLUSTER) ## three nodes of dqlite, whose leader is killed, and cut off, in the middle of a migration; RUNS=20 of each kind
+	@$(CLUSTER) run -runs $(or $(RUNS),3)
+	@examples/cluster/namespaces.sh $(CLUSTER) run -cut -runs $(or $(RUNS),3)
+
 blas: all ## the tests that compute, on each of Debian's three builds of OpenBLAS
 	@PYTHON="$(PYTHON)" tests/threads/openblas
 
@@ -143,5 +157,5 @@ format: ## lay out the C code
 fresh: ## the two commands of the README in a Debian that has nothing but make; as root
 	@tests/checks/fresh
 
-.PHONY: tested unit oracle oom power clients blas bits neon tsan fuzz asan valgrind coverage lint format fresh \
+.PHONY: tested unit oracle oom power clients cluster cluster-deps blas bits neon tsan fuzz asan valgrind coverage lint format fresh \
         check-all check-deps clients-deps
