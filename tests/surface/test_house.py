@@ -23,13 +23,18 @@ TESTS = {
     "README.md", "conftest.py", "deps", "run", "unit", "sql", "oracle", "surface", "scripts", "bits", "threads", "clients",
     "oom", "fuzz", "checks", "bench",
 }  # fmt: skip
+GUIDES = {
+    f"{guide}.md" for guide in (
+        "python", "node", "go", "rust", "java", "php", "ruby",
+    )
+}  # fmt: skip
 # folder: (what stands there, what may come)
 ROOMS = {
     ".": (TOP, set()),
     ".ci": ({"run"}, set()),
     "ext": ({"README.md", "init.c", "whiten.h", "functions", "index", "host", "core"}, {"packages"}),
     "tests": (TESTS, {"packages", "cluster"}),
-    "examples": ({"README.md", "demo", "c", "python", "node", "app"}, {"cluster"}),
+    "examples": ({"README.md", "documents.sql", "demo", "c", "python", "node", "app"} | GUIDES, {"cluster"}),
 }
 # Subjects: file names without .c and .h.
 SUBJECTS = {

@@ -13,7 +13,10 @@ ROWS, DIM = 400, 160
 DEMO = "examples/demo/demo.sh"
 
 
-MARKDOWN = ["README.md", *(f"{folder}/README.md" for folder in ("sql", "ext", "tests", "examples"))]
+MARKDOWN = [
+    "README.md", *(f"{folder}/README.md" for folder in ("sql", "ext", "tests")),
+    *(f"examples/{path.name}" for path in sorted((ROOT / "examples").glob("*.md"))),
+]  # fmt: skip
 
 
 def read(name):
