@@ -168,9 +168,10 @@ static void step(struct random *r) {
     int64_t stamps[] = {stamp_of(stamp), stamp_of(stamp / 2), stamp_of(STAMPS - 1 - stamp), stamp_of(stamp)};
     find(stamps, random_below(r, COUNT(stamps) + 1), rest);
   } else if (what < 600) {
-    add(stamp_of(stamp), rest, stamp * 11 % 200 + random_below(r, sizes));
+    add(stamp_of(stamp), rest, 1 + stamp * 11 % 200 + random_below(r, sizes)); /* of no bytes there is none */
   } else if (what < 985) {
-    release(random_below(r, model.count + 1), 1 + random_below(r, 8));
+    size_t from = random_below(r, model.count + 1); /* its turn before the other's, on every compiler */
+    release(from, 1 + random_below(r, 8));
   } else if (what < 995) {
     model.limit = random_below(r, 4) * 1000;
     cache_limit(model.limit);
