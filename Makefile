@@ -84,7 +84,7 @@ $B/requirements: | $(filter deps %-deps,$(MAKECMDGOALS))
 	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS)" PKG_CONFIG="$(PKG_CONFIG)" tests/deps --check $(filter-out sqlite3,$(NEEDS))
 	@mkdir -p $(@D) && touch $@
 
--include $(shell find $B -path $B/sysroot -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $B \( -path $B/sysroot -o -path $B/foreign \) -prune -o -type f -name '*.d' -print 2>/dev/null)
 
 # Debian's names, which tests/deps knows elsewhere: what building and the demo need, and what a goal needs besides.
 NEEDS       = gcc pkg-config libsqlite3-dev sqlite3 libopenblas-dev liblapacke-dev
@@ -146,7 +146,7 @@ clean: ## remove what was built
 	rm -rf $B build-* dist whiten.$(SO) libwhiten.a examples/c/search sqlite-whiten-*.tar.gz
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z/-]*\):.*## /\1\t/p' Makefile ext/packages/packages.mk tests/checks/checks.mk | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z][a-z0-9/-]*\):.*## /\1\t/p' Makefile ext/packages/packages.mk tests/checks/checks.mk | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
 
 .PHONY: all deps demo test bench bench-deps install uninstall dist clean help
 

@@ -187,14 +187,25 @@ static int read_environment(int simd_found, int *cores, char **error) {
   return SQLITE_OK;
 }
 
+/* What cannot be helped. */
+static int check_machine(char **error) {
+  enum { IS_LITTLE_ENDIAN = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ };
+  if (!IS_LITTLE_ENDIAN)
+    *error = sqlite3_mprintf(
+        "whiten: this machine is big-endian, expected little-endian, the order in which vectors, "
+        "models and indexes are stored");
+  else if (sqlite3_libversion_number() < OLDEST_SQLITE)
+    *error = sqlite3_mprintf("whiten: SQLite is %s, expected 3.38 or newer", sqlite3_libversion());
+  else
+    return SQLITE_OK;
+  return SQLITE_ERROR;
+}
+
 int sqlite3_whiten_init(sqlite3 *db, char **error, const sqlite3_api_routines *api) {
   const char *name = "";
   int cores, simd_found = load_once(api);
-  if (sqlite3_libversion_number() < OLDEST_SQLITE) {
-    *error = sqlite3_mprintf("whiten: SQLite is %s, expected 3.38 or newer", sqlite3_libversion());
-    return SQLITE_ERROR;
-  }
-  int rc = check_loaded(db, error);
+  int rc = check_machine(error);
+  if (rc == SQLITE_OK) rc = check_loaded(db, error);
   if (rc != SQLITE_OK) return rc == SQLITE_DONE ? SQLITE_OK : rc;
   rc = read_environment(simd_found, &cores, error);
   if (rc != SQLITE_OK) return rc;

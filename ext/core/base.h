@@ -7,8 +7,16 @@
 #ifndef WHITEN_CORE_BASE_H
 #define WHITEN_CORE_BASE_H
 
+#include <float.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Same bits everywhere: a sum is rounded to its type, which the x87 of 32-bit x86 does not do. What is big-endian is refused
+** anyway, when it loads the extension. */
+#if FLT_EVAL_METHOD != 0 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#error \
+    "this compiler evaluates float in a wider type, expected as it is: on 32-bit x86 add -msse2 -mfpmath=sse to CFLAGS"
+#endif
 
 /* Longest vector, in elements. */
 #define DIM_MAX 16384

