@@ -15,10 +15,10 @@ ifeq ($(OS),Darwin)
   LINK_SHARED = -dynamiclib -Wl,-undefined,dynamic_lookup
   LINK_OBJECT = -r -nostdlib
   HIDE_NAMES = echo _sqlite3_whiten_init | nmedit -s /dev/stdin
-  # What macOS has of its own, Homebrew keeps apart.
+  # What macOS has of its own, Homebrew keeps apart. Its prefix depends on the processor; `brew shellenv` says it.
   empty :=
-  export PKG_CONFIG_PATH := $(PKG_CONFIG_PATH):$(subst $(empty) ,:,$(wildcard $(foreach package,openblas lapack sqlite,\
-    /opt/homebrew/opt/$(package)/lib/pkgconfig /usr/local/opt/$(package)/lib/pkgconfig)))
+  export PKG_CONFIG_PATH := $(subst $(empty) ,:,$(strip $(PKG_CONFIG_PATH) $(wildcard $(foreach prefix,$(HOMEBREW_PREFIX) /opt/homebrew /usr/local,\
+    $(foreach package,openblas lapack sqlite,$(prefix)/opt/$(package)/lib/pkgconfig)))))
 else
   SO = so
   # nodelete: the threads of BLAS outlive dlclose()
@@ -33,9 +33,11 @@ WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pro
 COMPILE  = $(CC) $(CPPFLAGS) $(CFLAGS) -std=c11 $(WARNINGS) -fPIC -fvisibility=hidden -ffp-contract=off -fno-fast-math \
            -Iext $(EXTRA)
 LINK     = $(CC) $(CFLAGS) -fno-fast-math $(LDFLAGS) $(EXTRA)
-# Asked once, and not before a recipe runs: `make deps all` installs what they describe first.
-INCLUDES = $(eval INCLUDES := $(shell $(PKG_CONFIG) --cflags openblas lapacke sqlite3))$(INCLUDES)
-LIBS     = $(eval LIBS := $(shell $(PKG_CONFIG) --libs openblas lapacke) -lpthread -ldl -lm)$(LIBS)
+# Asked once, and not before a recipe runs: `make deps all` installs what they describe first. The make of macOS, and others
+# before 4.4, do not hand to $(shell) what is exported.
+ASK      = PKG_CONFIG_PATH="$(PKG_CONFIG_PATH)" $(PKG_CONFIG)
+INCLUDES = $(eval INCLUDES := $(shell $(ASK) --cflags openblas lapacke sqlite3))$(INCLUDES)
+LIBS     = $(eval LIBS := $(shell $(ASK) --libs openblas lapacke) -lpthread -ldl -lm)$(LIBS)
 
 # A line a file instead of the commands, unless V=1; none with -s.
 Q   = $(if $(filter 1,$V),,@)

@@ -75,6 +75,30 @@ def test_a_quiet_line_a_file(tmp_path):
     assert build("-s") == ""
 
 
+def test_macos_in_a_dry_run(tmp_path):
+    """What is not run anywhere here: the flags of its linker, and packages that Homebrew keeps out of the way."""
+    for package, modules in {"openblas": ["openblas"], "lapack": ["lapacke"], "sqlite": ["sqlite3"]}.items():
+        keg = tmp_path / "opt" / package
+        (keg / "lib" / "pkgconfig").mkdir(parents=True)
+        for name in modules:
+            text = f"Name: x\nDescription: x\nVersion: 1\nCflags: -I{keg}/include\nLibs: -L{keg}/lib -l{name}\n"
+            (keg / "lib" / "pkgconfig" / f"{name}.pc").write_text(text, encoding="ascii")
+    keg = {"HOMEBREW_PREFIX": str(tmp_path), "PKG_CONFIG_LIBDIR": "/nowhere", "PKG_CONFIG_PATH": None}
+
+    def macos(goal):
+        done = run("make", "-n", "V=1", "OS=Darwin", f"B={tmp_path}/b", goal, **keg)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.replace("\\\n", " ").split("\n")
+
+    linked = only(macos(f"{tmp_path}/b/whiten.dylib"), "-dynamiclib ").split()
+    assert "-Wl,-undefined,dynamic_lookup" in linked and not {word for word in linked if word.startswith(("-Wl,-z", "-Wl,-soname"))}
+    assert {f"-L{tmp_path}/opt/{package}/lib" for package in ("openblas", "lapack")} | {"-lopenblas", "-llapacke"} <= set(linked)
+    compiled = only(macos(f"{tmp_path}/b/core/hash.o"), "-c ", "ext/core/hash.c").split()
+    assert {f"-I{tmp_path}/opt/{package}/include" for package in ("openblas", "lapack", "sqlite")} <= set(compiled)
+    hidden = only(macos("libwhiten.a"), "nmedit")
+    assert "echo _sqlite3_whiten_init" in hidden and "objcopy" not in "".join(macos("libwhiten.a"))
+
+
 @pytest.mark.parametrize(
     "environment, what, packages",
     [
