@@ -3,7 +3,7 @@
 --   sqlite3 my.db < ../sqlite-whiten/examples/documents.sql
 --
 -- makes documents(id, topic, text, embedding), the demo's 320 texts with the vectors of a trained encoder (512 numbers),
--- and questions(id, answer, text, embedding), its 80 queries; answer is a document that says the same.
+-- questions(id, text, embedding), its 80 queries, and answers(question, document), the four texts that answer each.
 
 .bail on
 .load ../sqlite-whiten/whiten
@@ -17,7 +17,9 @@ CREATE TEMP TABLE vectors AS
 
 CREATE TABLE documents (id INTEGER PRIMARY KEY, topic TEXT, text TEXT, embedding BLOB);
 INSERT INTO documents SELECT text.id, topic, text, vector FROM text JOIN vectors USING (id);
-CREATE TABLE questions (id INTEGER PRIMARY KEY, answer INTEGER, text TEXT, embedding BLOB);
+CREATE TABLE questions (id INTEGER PRIMARY KEY, text TEXT, embedding BLOB);
 INSERT INTO questions
-  SELECT q.id, (SELECT min(id) FROM text WHERE grp = q.grp), q.text, vector
-  FROM question AS q JOIN vectors AS v ON v.id = q.id + (SELECT count(*) FROM text) WHERE q.grp <> '' LIMIT 80;
+  SELECT q.id, q.text, vector FROM question AS q JOIN vectors AS v ON v.id = q.id + (SELECT count(*) FROM text)
+  WHERE q.grp <> '';
+CREATE TABLE answers (question INTEGER, document INTEGER);
+INSERT INTO answers SELECT q.id, t.id FROM question AS q JOIN text AS t ON t.grp = q.grp WHERE q.grp <> '';

@@ -14,7 +14,7 @@ import pytest
 from conftest import PATIENCE, ROOT, SHELL, WHITEN_SO
 from test_scripts import base, command, done, draw, fill, parameter, run  # noqa: F401
 
-SCRIPTS = ("fit", "apply", "export_npy", "tune", "index", "report", "migrate_model")
+SCRIPTS = ("fit", "apply", "export_npy", "export_pgvector", "tune", "index", "report", "migrate_model")
 DEFINITION = "(name TEXT PRIMARY KEY, model BLOB)"
 
 
@@ -102,7 +102,8 @@ def test_scripts_leave_no_file(run, base, ready, script):
     before = {path.name for path in ready.iterdir()}
     run(script, replace=1)
     made = {path.name for path in ready.iterdir()} - before
-    assert made == {"export_npy": {"kernel.npy", "bias.npy"}, "report": {"report.html"}}.get(script, set())
+    files = {"export_npy": {"kernel.npy", "bias.npy"}, "export_pgvector": {"vectors.sql"}, "report": {"report.html"}}
+    assert made == files.get(script, set())
 
 
 # One definition of the table whitening
@@ -242,7 +243,7 @@ def test_the_commands_in_the_headers(base, ready, name):
     assert len(done(base, "documents_white")) == len(done(base, "documents_shared")) == 90
 
 
-@pytest.mark.parametrize("script", ["fit", "apply", "export_npy"])
+@pytest.mark.parametrize("script", ["fit", "apply", "export_npy", "export_pgvector"])
 def test_a_name_that_the_shell_computed_is_refused(run, base, ready, script):
     run("fit")
     assert "is not text, expected" in run(script, ".parameter set @model 2024-11-20", fails=True)
