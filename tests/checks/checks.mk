@@ -81,7 +81,9 @@ power: all ## the scripts and whiten_index killed at 200 moments (KILLS=n), full
 	@WHITEN_KILLS=$(or $(KILLS),200) PYTHON="$(PYTHON)" tests/run tests/scripts/test_power.py tests/scripts/test_power_index.py
 
 clients: all ## every client there is, against the sqlite3 shell; the contract on the oldest and the newest SQLite
+	@rm -f build/clients/figures.tsv
 	@PYTHON="$(PYTHON)" tests/run tests/clients
+	@sort build/clients/figures.tsv | awk -F '\t' '{ printf "%-24s SQLite %-8s %5d us a query of the index\n", $$1, $$2, $$3 }'
 
 CLUSTER = $B/cluster/cluster
 $(CLUSTER): $(wildcard examples/cluster/*.go) libwhiten.a

@@ -28,8 +28,8 @@ public class Client {
     }
   }
 
-  static byte[] blob(String sql) throws Exception {
-    try (PreparedStatement statement = prepare(sql); ResultSet rows = statement.executeQuery()) {
+  static byte[] blob(String sql, Object... values) throws Exception {
+    try (PreparedStatement statement = prepare(sql, values); ResultSet rows = statement.executeQuery()) {
       rows.next();
       return rows.getBytes(1);
     }
@@ -60,7 +60,7 @@ public class Client {
       run("INSERT INTO t(v) VALUES (?)", v.array());
     }
 
-    byte[] fitted = blob("SELECT whiten_fit(v, 4) FROM t");
+    byte[] fitted = blob("SELECT whiten_fit(v, ?) FROM t", 4);
     String keys = "SELECT i ->> 'n', i ->> 'd', i ->> 'k' FROM (SELECT whiten_info(?) AS i)";
     try (PreparedStatement statement = prepare(keys, fitted); ResultSet rows = statement.executeQuery()) {
       rows.next();
@@ -75,7 +75,23 @@ public class Client {
     byte[] query = blob("SELECT white FROM t WHERE id = 7");
     search("search", "SELECT id, cosine_sim(white, ?) AS s FROM t ORDER BY s DESC, id LIMIT 5", query);
     search("topk", "SELECT rowid, similarity FROM cosine_topk('t', 'white', ?, 5)", query);
-    System.out.println("# SQLite " + db.getMetaData().getDatabaseProductVersion());
+    run("CREATE VIRTUAL TABLE s USING whiten_index(content = t, column = v, k = 4)");
+    byte[] v = blob("SELECT v FROM t WHERE id = 7");
+    String nearest = "SELECT rowid, similarity FROM s(?) LIMIT 5";
+    search("index", nearest, v);
+    long start = System.nanoTime();
+    for (int i = 0; i < 200; i++) {
+      try (PreparedStatement statement = prepare(nearest, v); ResultSet rows = statement.executeQuery()) {
+        while (rows.next()) {}
+      }
+    }
+    long microseconds = (System.nanoTime() - start) / 200_000;
+    try {
+      blob("SELECT whiten_fit(v, ?) FROM t", 9);
+    } catch (java.sql.SQLException e) {
+      System.out.println("error " + e.getMessage());
+    }
+    System.out.println("# SQLite " + db.getMetaData().getDatabaseProductVersion() + ", " + microseconds + " us");
     db.close();
   }
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"time"
 
 	sqlite3 "github.com/mattn/go-sqlite3"
 )
@@ -45,9 +46,9 @@ func main() {
 		run("INSERT INTO t(v) VALUES (?)", blob.Bytes())
 	}
 
-	var fitted, query []byte
+	var fitted, white, v []byte
 	var n, d, k int
-	check(db.QueryRow("SELECT whiten_fit(v, 4) FROM t").Scan(&fitted))
+	check(db.QueryRow("SELECT whiten_fit(v, ?) FROM t", 4).Scan(&fitted))
 	check(db.QueryRow("SELECT i ->> 'n', i ->> 'd', i ->> 'k' FROM (SELECT whiten_info(?) AS i)", fitted).Scan(&n, &d, &k))
 	fmt.Println("fit", n, d, k)
 	run("UPDATE t SET white = whiten_apply(?, v)", model)
@@ -60,22 +61,38 @@ func main() {
 		fmt.Println("apply", id, hex.EncodeToString(white))
 	}
 	check(rows.Err())
-	check(db.QueryRow("SELECT white FROM t WHERE id = 7").Scan(&query))
-	for _, search := range [][2]string{
-		{"search", "SELECT id, cosine_sim(white, ?) AS s FROM t ORDER BY s DESC, id LIMIT 5"},
-		{"topk", "SELECT rowid, similarity FROM cosine_topk('t', 'white', ?, 5)"},
+	run("CREATE VIRTUAL TABLE s USING whiten_index(content = t, column = v, k = 4)")
+	check(db.QueryRow("SELECT white, v FROM t WHERE id = 7").Scan(&white, &v))
+	nearest := "SELECT rowid, similarity FROM s(?) LIMIT 5"
+	for _, search := range []struct {
+		name, sql string
+		query     []byte
+	}{
+		{"search", "SELECT id, cosine_sim(white, ?) AS s FROM t ORDER BY s DESC, id LIMIT 5", white},
+		{"topk", "SELECT rowid, similarity FROM cosine_topk('t', 'white', ?, 5)", white},
+		{"index", nearest, v},
 	} {
-		rows, err := db.Query(search[1], query)
+		rows, err := db.Query(search.sql, search.query)
 		check(err)
 		for rows.Next() {
 			var id int
 			var similarity float64
 			check(rows.Scan(&id, &similarity))
-			fmt.Printf("%s %d %016x\n", search[0], id, math.Float64bits(similarity))
+			fmt.Printf("%s %d %016x\n", search.name, id, math.Float64bits(similarity))
 		}
 		check(rows.Err())
 	}
+	start := time.Now()
+	for i := 0; i < 200; i++ {
+		rows, err := db.Query(nearest, v)
+		check(err)
+		for rows.Next() {
+		}
+		check(rows.Err())
+	}
+	microseconds := time.Since(start).Microseconds() / 200
+	fmt.Println("error", db.QueryRow("SELECT whiten_fit(v, ?) FROM t", 9).Scan(&fitted))
 	check(db.Close())
 	version, _, _ := sqlite3.Version()
-	fmt.Println("# SQLite", version)
+	fmt.Printf("# SQLite %s, %d us\n", version, microseconds)
 }

@@ -7,10 +7,10 @@ $db->enableExceptions(true);
 $db->loadExtension(basename($extension));
 $model = file_get_contents($model_file);
 
-function run(string $sql, ?string $blob = null): array {
+function run(string $sql, string|int|null $value = null): array {
   global $db;
   $statement = $db->prepare($sql);
-  if ($blob !== null) $statement->bindValue(1, $blob, SQLITE3_BLOB);
+  if ($value !== null) $statement->bindValue(1, $value, is_int($value) ? SQLITE3_INTEGER : SQLITE3_BLOB);
   $result = $statement->execute();
   $rows = [];
   while ($result->numColumns() > 0 && $row = $result->fetchArray(SQLITE3_NUM)) $rows[] = $row;
@@ -28,7 +28,7 @@ for ($row = 0, $x = 1; $row < 50; $row++) {
   $db->exec("INSERT INTO t(v) VALUES (x'" . bin2hex(pack("g*", ...$v)) . "')");
 }
 
-$fitted = run("SELECT whiten_fit(v, 4) FROM t")[0][0];
+$fitted = run("SELECT whiten_fit(v, ?) FROM t", 4)[0][0];
 $info = run("SELECT i ->> 'n', i ->> 'd', i ->> 'k' FROM (SELECT whiten_info(?) AS i)", $fitted)[0];
 echo "fit ", implode(" ", $info), "\n";
 run("UPDATE t SET white = whiten_apply(?, v)", $model);
@@ -39,5 +39,17 @@ foreach ([
   "topk" => "SELECT rowid, similarity FROM cosine_topk('t', 'white', ?, 5)",
 ] as $name => $sql)
   foreach (run($sql, $query) as [$id, $similarity]) echo "$name $id ", bin2hex(pack("E", $similarity)), "\n";
-echo "# SQLite ", SQLite3::version()["versionString"], "\n";
+$db->exec("CREATE VIRTUAL TABLE s USING whiten_index(content = t, column = v, k = 4)");
+$v = run("SELECT v FROM t WHERE id = 7")[0][0];
+$nearest = "SELECT rowid, similarity FROM s(?) LIMIT 5";
+foreach (run($nearest, $v) as [$id, $similarity]) echo "index $id ", bin2hex(pack("E", $similarity)), "\n";
+$start = hrtime(true);
+for ($i = 0; $i < 200; $i++) run($nearest, $v);
+$microseconds = round((hrtime(true) - $start) / 200e3);
+try {
+  run("SELECT whiten_fit(v, ?) FROM t", 9);
+} catch (Exception $e) {
+  echo "error ", $e->getMessage(), "\n";
+}
+echo "# SQLite ", SQLite3::version()["versionString"], ", $microseconds us\n";
 $db->close();

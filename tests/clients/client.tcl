@@ -23,7 +23,8 @@ for {set row 0} {$row < 50} {incr row} {
   db eval {INSERT INTO t(v) VALUES (@v)}
 }
 
-set fitted [db onecolumn {SELECT whiten_fit(v, 4) FROM t}]
+set k [expr {int(4)}]
+set fitted [db onecolumn {SELECT whiten_fit(v, $k) FROM t}]
 puts "fit [db eval {SELECT i ->> 'n', i ->> 'd', i ->> 'k' FROM (SELECT whiten_info(@fitted) AS i)}]"
 db eval {UPDATE t SET white = whiten_apply(@model, v)}
 db eval {SELECT id, white FROM t ORDER BY id} {puts "apply $id [binary encode hex $white]"}
@@ -31,5 +32,14 @@ set query [db onecolumn {SELECT white FROM t WHERE id = 7}]
 proc show {name id similarity} {puts "$name $id [binary encode hex [binary format Q $similarity]]"}
 db eval {SELECT id, cosine_sim(white, @query) AS s FROM t ORDER BY s DESC, id LIMIT 5} {show search $id $s}
 db eval {SELECT rowid AS id, similarity AS s FROM cosine_topk('t', 'white', @query, 5)} {show topk $id $s}
-puts "# SQLite [db version]"
+db eval {CREATE VIRTUAL TABLE s USING whiten_index(content = t, column = v, k = 4)}
+set v [db onecolumn {SELECT v FROM t WHERE id = 7}]
+db eval {SELECT rowid AS id, similarity AS s FROM s(@v) LIMIT 5} {show index $id $s}
+set start [clock microseconds]
+for {set i 0} {$i < 200} {incr i} {db eval {SELECT rowid AS id, similarity AS s FROM s(@v) LIMIT 5} {}}
+set microseconds [expr {([clock microseconds] - $start) / 200}]
+set k [expr {int(9)}]
+catch {db eval {SELECT whiten_fit(v, $k) FROM t}} message
+puts "error $message"
+puts "# SQLite [db version], $microseconds us"
 db close

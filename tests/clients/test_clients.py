@@ -1,21 +1,24 @@
 """Real clients: each program of tests/clients loads the extension as its language does, makes a table of 50 vectors
-of 8 elements, binds BLOBs, fits, applies a fixed model, searches by ORDER BY and by cosine_topk, closes - and
-prints what must be what the sqlite3 shell gives, to the bit:
+of 8 elements, binds BLOBs and integers, fits with a k that is bound, applies a fixed model, searches by ORDER BY, by
+cosine_topk and by whiten_index, fails, and prints what must be what the sqlite3 shell gives, to the bit:
 
     fit N D K                  of the model it fitted
     apply ID HEX               each whitened vector
     search ID BITS             the five nearest to row 7, with the bits of the similarity
     topk ID BITS
-    # SQLite VERSION           (not compared)
+    index ID BITS
+    error TEXT                 of a k beyond d, in which the extension's sentence stands
+    # SQLite VERSION, N us     (not compared) and what a query of the index takes, through all of the client
 
 And the contract on the oldest SQLite that is supported and the newest there is. `make clients-deps` installs the
-clients; one that is not there is skipped.
+clients; one that is not there is skipped. build/clients/figures.tsv has the last lines.
 """
 
 import functools
 import json
 import os
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -30,6 +33,7 @@ FETCHED = ROOT / "build" / "clients"
 OLDEST = FETCHED / "sqlite-3.38"
 JDBC = [pathlib.Path("/usr/share/java/sqlite-jdbc.jar")]
 GOPATH = pathlib.Path("/usr/share/gocode")
+ERROR = "k is 9, expected 1 to 8 (the dimensions)"
 PRELOADED = "LD_PRELOAD" in os.environ
 pytestmark = pytest.mark.skipif(
     PRELOADED, reason="not every client starts under a sanitizer that is preloaded"
@@ -80,67 +84,100 @@ def wanted(model_file):
         [SHELL, "-batch", "-init", "/dev/null", ":memory:", f".load '{WHITEN_SO}' {ENTRY}", ".parameter init"]
         + [f".parameter set @model \"'{model_file}'\"", f".read '{HERE / 'client.sql'}'"]
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 1 and ERROR in done.stderr
     lines = []
-    for line in done.stdout.splitlines():
-        if line.startswith(("search ", "topk ")):
+    for line in done.stdout.splitlines()[:-1]:
+        if line.startswith(("search ", "topk ", "index ")):
             name, rowid, real = line.split()
             line = f"{name} {rowid} {struct.pack('>d', float(real)).hex()}"
         lines.append(line)
     return lines
 
 
-def same(done, wanted):
+def same(name, done, wanted):
     assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    print(lines[-1])
-    assert lines[:-1] == wanted[:-1]
-    assert lines[-1].startswith("# SQLite 3.")
+    *lines, error, last = done.stdout.splitlines()
+    assert [line.rstrip() for line in lines] == wanted
+    assert error.startswith("error ") and ERROR in error, error
+    version, microseconds = re.fullmatch(r"# SQLite (3\.[\d.]+), (\d+) us", last).groups()
+    FETCHED.mkdir(parents=True, exist_ok=True)
+    with open(FETCHED / "figures.tsv", "a", encoding="utf-8") as file:
+        file.write(f"{name}\t{version}\t{microseconds}\n")
 
 
 def test_shell(wanted):
-    assert wanted[0] == "fit 50 8 4" and len(wanted) == 62
+    assert wanted[0] == "fit 50 8 4" and len(wanted) == 66
     assert wanted[51].startswith("search 7 3f")  # itself: 1, or the last bit below
     assert [line.split()[1:] for line in wanted[51:56]] == [line.split()[1:] for line in wanted[56:61]]
+    assert wanted[61].startswith("index 7 3f")
 
 
-def test_python(wanted, model_file):
-    same(execute([sys.executable, HERE / "client.py", WHITEN_SO, model_file]), wanted)
+def has(name):
+    return works(sys.executable, "-c", f"import {name}")
+
+
+@pytest.mark.parametrize("driver", ["sqlite3", "apsw", "sqlalchemy", "sqlite_utils", "django"])
+def test_python(wanted, model_file, driver):
+    need(has(driver), f"Python's {driver}")
+    same(f"Python, {driver}", execute([sys.executable, HERE / "client.py", WHITEN_SO, model_file, driver]), wanted)
 
 
 def test_node(wanted, model_file):
     node = node_with_sqlite()
     need(node, "Node with node:sqlite")
     quiet = "--disable-warning=ExperimentalWarning"
-    same(execute([node, quiet, HERE / "client.mjs", WHITEN_SO, model_file]), wanted)
+    same("Node, node:sqlite", execute([node, quiet, HERE / "client.mjs", WHITEN_SO, model_file]), wanted)
 
 
-def test_better_sqlite3(wanted, model_file):
-    driver = FETCHED / "node_modules" / "better-sqlite3"
-    need(works("node", "-e", f"new (require({json.dumps(str(driver))}))(':memory:')"), "better-sqlite3")
-    same(execute(["node", HERE / "client.mjs", WHITEN_SO, model_file, driver]), wanted)
+@pytest.mark.parametrize("driver, package", [("better-sqlite3", "better-sqlite3"), ("knex", "knex"), ("drizzle", "drizzle-orm")])
+def test_packages_of_node(wanted, model_file, driver, package):
+    """By the Node that better-sqlite3 was built with."""
+    modules = FETCHED / "node_modules"
+    need(works("node", "-e", f"new (require({json.dumps(str(modules / 'better-sqlite3'))}))(':memory:')"), "better-sqlite3")
+    need((modules / package).is_dir(), package)
+    same(f"Node, {driver}", execute(["node", HERE / "client.mjs", WHITEN_SO, model_file, driver, FETCHED]), wanted)
+
+
+@pytest.mark.parametrize("program, driver, flags", [("bun", "bun", []), ("deno", "node", ["run", "--allow-all", "--quiet"])])
+def test_other_runtimes(wanted, model_file, program, driver, flags):
+    path = FETCHED / "node_modules" / ".bin" / program
+    need(path.exists() and works(path, "--version"), program.title())
+    command = [path, *flags, HERE / "client.mjs", WHITEN_SO, model_file, driver]
+    same(f"{program.title()}, {driver}:sqlite", execute(command, NO_COLOR="1", DENO_NO_UPDATE_CHECK="1"), wanted)
 
 
 def test_perl(wanted, model_file):
     need(works("perl", "-MDBD::SQLite", "-e1"), "Perl's DBD::SQLite")
-    same(execute(["perl", HERE / "client.pl", WHITEN_SO, model_file]), wanted)
+    same("Perl, DBD::SQLite", execute(["perl", HERE / "client.pl", WHITEN_SO, model_file]), wanted)
 
 
 def test_ruby(wanted, model_file):
     need(works("ruby", "-rsqlite3", "-e", "1"), "Ruby's sqlite3")
-    same(execute(["ruby", HERE / "client.rb", WHITEN_SO, model_file]), wanted)
+    same("Ruby, sqlite3", execute(["ruby", HERE / "client.rb", WHITEN_SO, model_file]), wanted)
 
 
 def test_php(wanted, model_file):
     need(works("php", "-r", "exit(class_exists('SQLite3') ? 0 : 1);"), "PHP's SQLite3")
     folder = f"sqlite3.extension_dir={WHITEN_SO.parent}"
-    same(execute(["php", "-d", folder, HERE / "client.php", WHITEN_SO, model_file]), wanted)
+    same("PHP, SQLite3", execute(["php", "-d", folder, HERE / "client.php", WHITEN_SO, model_file]), wanted)
+
+
+def test_php_data_objects():
+    """They load no extension before PHP 8.4, whose Pdo\\Sqlite has a method for it."""
+    need(works("php", "-r", "exit(in_array('sqlite', PDO::getAvailableDrivers()) ? 0 : 1);"), "PHP's PDO for SQLite")
+    code = "$db = new PDO('sqlite::memory:'); try { $db->query(\"SELECT load_extension('whiten')\"); echo 'loaded'; } catch (PDOException $e) { echo $e->getMessage(); }"
+    assert "not authorized" in execute(["php", "-r", code]).stdout
 
 
 def test_tcl(wanted, model_file, tmp_path):
     (tmp_path / "probe.tcl").write_text("package require sqlite3\n", encoding="ascii")
     need(works("tclsh", tmp_path / "probe.tcl"), "Tcl's sqlite3")
-    same(execute(["tclsh", HERE / "client.tcl", WHITEN_SO, model_file]), wanted)
+    same("Tcl, sqlite3", execute(["tclsh", HERE / "client.tcl", WHITEN_SO, model_file]), wanted)
+
+
+def test_r(wanted, model_file):
+    need(works("Rscript", "-e", "library(RSQLite)"), "R's RSQLite")
+    same("R, RSQLite", execute(["Rscript", HERE / "client.R", WHITEN_SO, model_file]), wanted)
 
 
 def test_go(wanted, model_file):
@@ -156,13 +193,13 @@ def test_go(wanted, model_file):
     }
     built = execute(["go", "build", "-o", program, HERE / "client.go"], **flags)
     assert built.returncode == 0, built.stderr
-    same(execute([program, WHITEN_SO, model_file]), wanted)
+    same("Go, mattn/go-sqlite3", execute([program, WHITEN_SO, model_file]), wanted)
 
 
 def test_java(wanted, model_file):
     jar = next((jar for jar in JDBC if jar.exists()), None)
     need(jar and works("java", "-version") and works("javac", "-version"), "Java's xerial driver")
-    same(execute(["java", "-cp", jar, HERE / "Client.java", WHITEN_SO, model_file]), wanted)
+    same("Java, xerial", execute(["java", "-cp", jar, HERE / "Client.java", WHITEN_SO, model_file]), wanted)
 
 
 def test_contract_on_the_newest_sqlite():
