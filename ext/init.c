@@ -9,16 +9,15 @@
 ** offers for that, was rejected: sqlite3_auto_extension(), which takes the entry point of a shared library too, takes it
 ** for an error. The library holds itself instead; where the linker has nodelete, that says so from the first moment.
 */
-#define _GNU_SOURCE
 #include "whiten.h"
 
-#include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/simd/simd.h"
+#include "core/system.h"
 #include "core/workers.h"
 #include "host/connection.h"
 #include "host/table.h"
@@ -32,11 +31,8 @@ const sqlite3_api_routines *sqlite3_api = 0;
 #define LOAD_API(api) \
   if (sqlite3_api != (api)) sqlite3_api = (api)
 
-/* A handle of one's own, never closed. Should there be none, there is nothing to be done about it. */
 static void stay_loaded(void) {
-  Dl_info self;
-  if (dladdr(&sqlite3_api, &self) != 0 && self.dli_fname != NULL)
-    (void)dlopen(self.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+  system_stay_loaded(&sqlite3_api);
 }
 #endif
 

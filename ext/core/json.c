@@ -4,29 +4,18 @@
 ** middle between two float32, which is seen in its low 29 bits. Only then, for more than 19 digits and for powers
 ** beyond 10^22 (the last one exact in float64; Clinger 1990), strtod decides, in the "C" locale.
 */
-#define _GNU_SOURCE
 #include "core/json.h"
 
 #include <float.h>
-#include <locale.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__APPLE__)
-#include <xlocale.h>
-#endif
+
+#include "core/system.h"
 
 static const double POWER_OF_TEN[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                         1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-
-static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
-static locale_t c_locale;
-
-static void make_c_locale(void) {
-  c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-}
 
 /* A number as it stands in the text. */
 struct decimal {
@@ -98,10 +87,7 @@ static const char *scan_number(const char *p, const char *end, struct decimal *n
 
 /* strtod in the "C" locale. It stops where the number does: what follows is no part of one, or the terminator. */
 static enum status convert_slowly(const struct decimal *number, double *value) {
-  pthread_once(&c_locale_once, make_c_locale);
-  if (c_locale == (locale_t)0) return STATUS_NOMEM;
-  *value = strtod_l(number->start, NULL, c_locale);
-  return STATUS_OK;
+  return system_strtod(number->start, value) ? STATUS_OK : STATUS_NOMEM;
 }
 
 /* Whether an error of 2 units in the last place of x cannot change what x rounds to as float32. */

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "core/system.h"
+
 /*
 ** One call at a time, and none while the process forks: OpenBLAS's own handler of fork() ends its threads, and does so in
 ** the middle of their work if there is some (so the child could not do without waiting, whatever it did to a lock).
@@ -42,7 +44,7 @@ static void after_fork_child(void) {
 }
 
 static void install_fork_handlers(void) {
-  pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+  system_at_fork(before_fork, after_fork_parent, after_fork_child);
 }
 
 static void lock(void) {

@@ -2,24 +2,22 @@
 ** See quota.h. /proc/self/cgroup names the groups, below /sys/fs/cgroup. In a container the name may be the one outside,
 ** and what is mounted the group itself; so is a name that leads nowhere: its parents are asked in any case.
 */
-#define _GNU_SOURCE
+#define _POSIX_C_SOURCE 200809L
 #include "core/quota.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { TEXT = 4096, PATH = 3 * TEXT };
 
 /* The beginning of a file, as a string; empty if it cannot be read. */
 static void read_file(const char *path, char text[TEXT]) {
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t bytes = file < 0 ? 0 : read(file, text, TEXT - 1);
-  if (file >= 0) close(file);
-  text[bytes > 0 ? bytes : 0] = 0;
+  FILE *file = fopen(path, "re"); /* e: not for a program that another thread starts meanwhile */
+  size_t bytes = file == NULL ? 0 : fread(text, 1, TEXT - 1, file);
+  if (file != NULL) fclose(file);
+  text[bytes] = 0;
 }
 
 /* The first two numbers of a file in a folder; 0 for what is none, like "max". */

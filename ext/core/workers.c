@@ -1,25 +1,19 @@
 /* See workers.h. One lock: jobs take from 10 us to 0.3 ms, so handing them out costs next to nothing. */
-#define _GNU_SOURCE
 #include "core/workers.h"
 
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/quota.h"
+#include "core/system.h"
 
 int workers_cores(int cap) {
-  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  int cores = system_cores();
 #if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
   int quota = quota_cores("");
   if (cores > quota) cores = quota;
 #endif
-  if (cores < 1) cores = 1;
   if (cores > WORKERS_MAX) cores = WORKERS_MAX;
-  return cap > 0 && cap < cores ? cap : (int)cores;
+  return cap > 0 && cap < cores ? cap : cores;
 }
 
 /* The next job, on the thread whose place is `self`; the mutex is held before and after. */
@@ -58,15 +52,10 @@ void workers_init(struct workers *w, int cores) {
 
 /* Threads for so many jobs that nobody has finished. If the system gives fewer now, later ones are asked for again. */
 static void start_threads(struct workers *w, size_t jobs) {
-  sigset_t all, before;
-  if ((size_t)w->threads + 1 >= jobs || w->threads + 1 >= w->cores) return;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   while ((size_t)w->threads + 1 < jobs && w->threads + 1 < w->cores) {
-    if (pthread_create(&w->thread[w->threads], NULL, run, w) != 0) break;
+    if (system_thread(&w->thread[w->threads], run, w) != 0) break;
     w->threads++;
   }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void workers_submit(struct workers *w, workers_job job, void *argument, size_t count) {

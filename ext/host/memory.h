@@ -6,8 +6,4 @@
 
 extern const struct memory sqlite_memory;
 
-/* Of a block that is about to be filled, has the system give all pages at once: one by one, as they are first written
-** to, they take ten times as long, and longer still in a virtual machine. */
-void memory_touch(void *block, size_t bytes);
-
 #endif

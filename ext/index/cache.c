@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "core/system.h"
 #include "host/memory.h"
 
 struct entry {
@@ -58,7 +59,7 @@ static void after_fork_child(void) {
 }
 
 static void install_fork_handlers(void) {
-  pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+  system_at_fork(before_fork, after_fork_parent, after_fork_child);
 }
 
 static void lock(void) {
@@ -217,7 +218,7 @@ struct cache_entry *cache_alloc(size_t bytes) {
     sqlite_memory.release(memory);
     return NULL;
   }
-  memory_touch(memory, bytes + 63);
+  system_touch(memory, bytes + 63);
   *entry = (struct entry){.shown = {memory_align64(memory), bytes}, .memory = memory};
   return &entry->shown;
 }

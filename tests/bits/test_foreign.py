@@ -6,6 +6,7 @@ which differs between processors.
 import os
 import platform
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -25,6 +26,14 @@ def foreign(arch, *arguments):
 def test_the_same_bits_on(arch):
     done = foreign(arch, "bits")
     assert done.returncode == 0 and re.fullmatch(r"[1-9]\d* passed, 0 failed", done.stdout.splitlines()[-1]), done.stdout
+
+
+def test_windows_compiles_and_links():
+    """Against the headers of SQLite and the names of OpenBLAS; nothing is run."""
+    if shutil.which("x86_64-w64-mingw32-gcc-posix") is None:
+        pytest.skip("no mingw-w64 here (make foreign-deps)")
+    done = subprocess.run([ROOT / "tests" / "checks" / "mingw"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0 and "whiten.dll is linked" in done.stdout, done.stdout
 
 
 def test_a_big_endian_machine_is_refused():

