@@ -25,7 +25,8 @@ TESTS = {
 }  # fmt: skip
 GUIDES = {
     f"{guide}.md" for guide in (
-        "python", "node", "go", "rust", "java", "php", "ruby",
+        "shell", "python", "node", "go", "rust", "java", "php", "ruby", "million_rows", "new_rows", "new_text", "hybrid", "filters",
+        "settings", "numpy_faiss", "pgvector",
     )
 }  # fmt: skip
 # folder: (what stands there, what may come)

@@ -1,5 +1,6 @@
 """The SQL of README.md and sql/README.md, run as it stands there, one block after the other, on one database; the
 output that README.md shows; the picture, drawn by the script that writes the page; the links between the Markdown files."""
+import fnmatch
 import os
 import re
 import sqlite3
@@ -221,6 +222,18 @@ def test_links():
                 assert anchor in slugs, (name, target)
             found += 1
     assert found > 10
+
+
+def test_the_files_that_install_it():
+    """What the README and the guides say to install is what make packages makes, each name one file or, for pip, a wheel."""
+    made = {path.name for path in (ROOT / "dist").glob("*")}
+    if not made:
+        pytest.skip("dist/ holds no packages (make packages-deps packages)")
+    (lines,) = [block for block in blocks("README.md", "sh") if "npm install" in block]
+    assert [line.split()[0] for line in lines.splitlines()][:4] == ["apt", "pip", "npm", "make"]
+    names = re.findall(r"\./dist/(\S+)", lines)
+    assert len(names) == 3 and [len(fnmatch.filter(made, name)) for name in names] == [1, 1, 1]
+    assert fnmatch.filter(made, "sqlite_whiten-*.whl") and "--find-links dist sqlite-whiten " in lines
 
 
 def test_the_entrance_is_short():
