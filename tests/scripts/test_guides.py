@@ -78,7 +78,7 @@ def needs(guide):
 
 
 def environment(guide):
-    env = {**os.environ, "GOCACHE": str(FETCHED / "guides" / "go"), "CARGO_TARGET_DIR": str(FETCHED / "guides" / "rust")}
+    env = {**os.environ, "GOCACHE": str(FETCHED / "guides" / "go")}
     python = pathlib.Path(sys.executable).parent
     env["PATH"] = f"{python}:{env['PATH']}"
     if guide == "node":
