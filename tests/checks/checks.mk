@@ -114,17 +114,6 @@ build-%/whiten.$(SO): $(CORE) $(FUNCTIONS) $(HEADERS)
 bits: all $(BITS_BUILDS) ## the same bits from gcc and clang, -O0 and -O3, every variant of simd
 	@WHITEN_BUILDS="$(subst $() ,:,$(abspath $(BITS_BUILDS)))" PYTHON="$(PYTHON)" tests/run tests/bits
 
-# Debian: dpkg --add-architecture arm64; then gcc-aarch64-linux-gnu, qemu-user and libcmocka-dev:arm64.
-neon: CC = aarch64-linux-gnu-gcc
-neon: ## the tests of simd on ARM: cross-compiled, run by qemu, their comparisons counted
-	@mkdir -p $B/neon && rm -f $B/neon/*
-	@for t in simd simd_blocks simd_codes vector; do \
-	  $(COMPILE) --coverage -fprofile-filter-files='tests/unit/.*' -o $B/neon/$$t \
-	    $(wildcard ext/core/simd/*.c) ext/core/vector.c tests/unit/$$t.c -lcmocka -lm && qemu-aarch64 $B/neon/$$t || exit 1; \
-	done
-	@for t in simd simd_blocks simd_codes; do aarch64-linux-gnu-gcov -b -t $B/neon/$$t-$$t.gcda; done | \
-	  awk '/^function check_(double|float) / { n += $$4 } END { print n + 0 " comparisons"; exit !n }'
-
 # ---- other processors
 
 # Debian's systems for them, of which one is to run the tests, the other to be refused.
@@ -139,6 +128,16 @@ foreign-deps: ## fetch the systems of other processors that arm64, i386 and s390
 
 arm64: ## the tests on 64-bit ARM, cross-compiled, run by qemu; T=bits: a part
 	@WHITEN_QUICK=1 tests/checks/foreign arm64 $(if $(T),-k "$(T)")
+
+neon: CC = aarch64-linux-gnu-gcc --sysroot=$B/foreign/arm64 -B$B/foreign/arm64/usr/lib/aarch64-linux-gnu
+neon: ## the tests of simd alone on 64-bit ARM, their comparisons counted
+	@mkdir -p $B/neon && rm -f $B/neon/*
+	@for t in simd simd_blocks simd_codes vector; do \
+	  $(COMPILE) --coverage -fprofile-filter-files='tests/unit/.*' -o $B/neon/$$t \
+	    $(wildcard ext/core/simd/*.c) ext/core/vector.c tests/unit/$$t.c -lcmocka -lm && qemu-aarch64-static -L $B/foreign/arm64 $B/neon/$$t || exit 1; \
+	done
+	@for t in simd simd_blocks simd_codes; do aarch64-linux-gnu-gcov -b -t $B/neon/$$t-$$t.gcda; done | \
+	  awk '/^function check_(double|float) / { n += $$4 } END { print n + 0 " comparisons"; exit !n }'
 
 i386: ## the tests on 32-bit x86 with SSE2; T=bits: a part
 	@WHITEN_QUICK=1 tests/checks/foreign i386 $(if $(T),-k "$(T)")
