@@ -20,9 +20,7 @@ struct sqlite3_api_routines;
 
 /* The entry point that SQLite looks for in whiten.so. Returns SQLITE_OK, or an error code with a message in *error,
 ** to be freed with sqlite3_free(). */
-#if defined(_WIN32) && defined(WHITEN_DLL)
-__declspec(dllexport)
-#elif defined(__GNUC__)
+#if defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
 int sqlite3_whiten_init(struct sqlite3 *db, char **error, const struct sqlite3_api_routines *api);
