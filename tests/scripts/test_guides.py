@@ -65,7 +65,7 @@ def needs(guide):
     if guide in ("python", "node") and not list((ROOT / "dist").glob("*.whl")):
         pytest.skip("dist/ holds no packages (make packages-deps packages)")
     what = {
-        "python": lambda: module("venv") and module("pip"),
+        "python": lambda: module("ensurepip"),
         "node": lambda: node_folder() and shutil.which("npm"),
         "go": lambda: shutil.which("go") and pathlib.Path("/usr/share/gocode/src/github.com/mattn/go-sqlite3").exists(),
         "rust": lambda: shutil.which("cargo") and list(pathlib.Path("/usr/share/cargo/registry").glob("rusqlite-*")),
