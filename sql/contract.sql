@@ -508,14 +508,26 @@ SELECT embedding_as(whiten_offset(whiten_align(whiten_pair_stats(column1, column
 SELECT whiten_offset(NULL);
 --> error: whiten_offset: model is NULL, expected a model BLOB or a whiten_model() handle (a handle does not survive a CTE, a view or a column: use it where it is made)
 
--- whiten_import(kernel, bias): a model from arrays fitted elsewhere: d is the length of bias, kernel is d x
---   k, row-major.
+-- whiten_import(kernel, bias [, offset]): a model from arrays fitted elsewhere: d is the length of bias, kernel is d x
+--   k, row-major, k up to d. With an offset, which is added to the result, kernel is d x m, m its length and any number:
+--   what whiten_kernel, whiten_bias and whiten_offset give of a model makes one that does the same.
 SELECT embedding_as(whiten_apply(whiten_import('[0.5,0, 0,1]', '[-1,-2]'), '[3,3]'), 'json');
 --> '[1,1]'
 SELECT whiten_import(NULL, '[1]'), whiten_import('[1]', NULL);
 --> NULL | NULL
 SELECT whiten_import('[1,2,3]', '[1,2]');
 --> error: whiten_import: kernel has 3 elements, expected a multiple of 2 (the elements of bias) up to 4
+SELECT embedding_as(whiten_apply(whiten_import('[0.5,0,2, 0,1,-1]', '[-1,-2]', '[10,20,30]'), '[3,3]'), 'json');
+--> '[11,21,33]'
+SELECT embedding_as(whiten_apply(whiten_import(whiten_kernel(m), whiten_bias(m), whiten_offset(m)), '[2,6]'), 'json') =
+    embedding_as(whiten_apply(m, '[2,6]'), 'json')
+  FROM (SELECT whiten_align(whiten_pair_stats(column1, column2), 'a->b') AS m
+        FROM (VALUES ('[1,5]', '[2]'), ('[3,4]', '[6]'), ('[2,9]', '[7]')));
+--> 1
+SELECT whiten_import('[1,0, 0,1]', '[0,0]', '[0,0]') = whiten_import('[1,0, 0,1]', '[0,0]'), whiten_import('[1]', '[0]', NULL);
+--> 1 | NULL
+SELECT whiten_import('[1,2,3]', '[1,2]', '[1,2]');
+--> error: whiten_import: kernel has 3 elements, expected 4 (the elements of bias times those of offset)
 
 -- whiten_stats(v [, weight]): the moments of the rows - n, mean, centred cross-products, in float64 - as a
 --   BLOB that whiten_merge joins and whiten_solve turns into a model; weights count rows: weight 2 is the row

@@ -113,17 +113,24 @@ static int is_within_soundly(const struct model_header *h) {
          h->within > 0 && h->within <= 1 && h->order < WITHIN_ORDERS && h->pairs > 0 && was_fitted_soundly(h);
 }
 
+/* One whose arrays came from elsewhere; with an offset it has as many columns as that, which may be more than d. */
+static int is_imported_soundly(const struct model_header *h) {
+  uint32_t inverse = h->flags & (MODEL_SCALES | MODEL_INVERSE);
+  if (h->method != MODEL_PCA || inverse == MODEL_SCALES || inverse > MODEL_INVERSE || h->rank > h->d) return 0;
+  if (h->flags & MODEL_OFFSET) return h->k == (h->m < h->d ? h->m : h->d) && h->remove == 0;
+  return h->k <= h->d && h->m == h->k && h->remove <= h->d - h->k;
+}
+
 static int header_is_sound(const struct model_header *h) {
   int keeps_d = h->method == MODEL_ZCA || h->method == MODEL_ZCA_COR || h->method == MODEL_CHOLESKY;
   if (h->d < 1 || h->d > DIM_MAX || h->m < 1 || h->m > DIM_MAX || h->k < 1 || h->k > DIM_MAX) return 0;
   if (h->method >= MODEL_METHODS || (h->flags & ~(uint32_t)MODEL_FLAGS_KNOWN)) return 0;
   if (h->side != MODEL_SIDE_NONE) return is_aligned_soundly(h);
   if (h->flags & MODEL_WITHIN) return is_within_soundly(h);
+  if (h->flags & MODEL_IMPORTED) return is_imported_soundly(h);
   if (h->flags & MODEL_OFFSET) return 0;
   if (h->k > h->d || h->rank > h->d || h->remove > h->d - h->k || h->m != (keeps_d ? h->d : h->k)) return 0;
   uint32_t inverse = h->flags & (MODEL_SCALES | MODEL_INVERSE);
-  if (h->flags & MODEL_IMPORTED)
-    return h->method == MODEL_PCA && inverse != MODEL_SCALES && inverse <= MODEL_INVERSE;
   if (inverse != (uint32_t)(keeps_d ? MODEL_INVERSE : MODEL_SCALES)) return 0;
   return was_fitted_soundly(h);
 }

@@ -24,7 +24,7 @@
 **       f32[m x d] inverse, row-major: x = mean + y @ inverse; with MODEL_INVERSE
 **
 ** Version 2 is written where one of its fields is needed, and refused where none is: a model has one BLOB.
-**   40  u32    m: elements of the result; with an offset any number from k on
+**   40  u32    m: elements of the result; with an offset any number from k on, and k is the lesser of d and m where it was imported
 **   44  u32    rank: with a side the components that both sides share
 **   48  i64    n: with a side, pairs
 **   76  u32    side: enum model_side

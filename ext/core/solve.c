@@ -160,49 +160,80 @@ enum status solve_moments(const struct moments *moments, const struct solve_opti
   return rc;
 }
 
-/* The pseudo-inverse of a kernel as float32, if there is one in range. STATUS_SOLVER: there is none. */
-static enum status invert(size_t d, size_t k, const float *kernel, float *inverse, const struct memory *mem) {
-  double *wide = memory_array(mem, d * k, sizeof *wide), *wide_inverse = memory_array(mem, d * k, sizeof *wide);
-  enum status rc = wide != NULL && wide_inverse != NULL ? STATUS_OK : STATUS_NOMEM;
-  for (size_t i = 0; rc == STATUS_OK && i < d * k; i++) wide[i] = kernel[i];
-  if (rc == STATUS_OK) rc = linalg_pseudo_inverse(d, k, wide, wide_inverse, mem);
-  for (size_t i = 0; rc == STATUS_OK && i < d * k; i++) {
-    inverse[i] = (float)wide_inverse[i];
+/* to[j * rows + i] = from[i * columns + j], or as it is. */
+static void copy_turned(int turned, size_t rows, size_t columns, const double *from, double *to) {
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j++) to[turned ? j * rows + i : i * columns + j] = from[i * columns + j];
+}
+
+/* The pseudo-inverse of a d x m kernel as float32, if there is one in range; of one with more columns than rows, that of
+** its transpose, transposed. STATUS_SOLVER: there is none. */
+static enum status invert(size_t d, size_t m, const float *kernel, float *inverse, const struct memory *mem) {
+  size_t count = d * m, longer = d > m ? d : m, shorter = d > m ? m : d;
+  double *wide = memory_array(mem, count, sizeof *wide), *other = memory_array(mem, count, sizeof *other);
+  enum status rc = wide != NULL && other != NULL ? STATUS_OK : STATUS_NOMEM;
+  if (rc != STATUS_OK) goto end;
+  for (size_t i = 0; i < count; i++) other[i] = kernel[i];
+  copy_turned(m > d, d, m, other, wide);
+  rc = linalg_pseudo_inverse(longer, shorter, wide, other, mem);
+  if (rc != STATUS_OK) goto end;
+  copy_turned(m > d, shorter, longer, other, wide);
+  for (size_t i = 0; i < count; i++) {
+    inverse[i] = (float)wide[i];
     if (!isfinite(inverse[i])) rc = STATUS_SOLVER;
   }
+end:
   mem->release(wide);
-  mem->release(wide_inverse);
+  mem->release(other);
   return rc;
+}
+
+/* out[i] = sign * the i-th float32 at `bytes`, which need not be aligned. */
+static void widen(const void *bytes, size_t count, double sign, double *out) {
+  for (size_t i = 0; i < count; i++) {
+    float value;
+    memcpy(&value, (const char *)bytes + 4 * i, sizeof value);
+    out[i] = sign * (double)value;
+  }
+}
+
+static int has_offset(const struct solve_arrays *arrays) {
+  if (arrays->offset == NULL || arrays->m > arrays->d) return arrays->offset != NULL;
+  for (size_t i = 0; i < arrays->m; i++) {
+    double value;
+    widen((const char *)arrays->offset + 4 * i, 1, 1, &value);
+    if (value != 0) return 1;
+  }
+  return 0;
 }
 
 enum status solve_import(const struct solve_arrays *arrays, const struct memory *mem, void **blob,
                          uint64_t *size) {
-  size_t d = arrays->d, k = arrays->k;
+  size_t d = arrays->d, m = arrays->m, k = m < d ? m : d;
   struct model model = {.header = {.d = (uint32_t)d,
                                    .k = (uint32_t)k,
-                                   .m = (uint32_t)k,
+                                   .m = (uint32_t)m,
                                    .power = 1,
-                                   .rank = (uint32_t)(k < d ? k : d),
-                                   .flags = MODEL_IMPORTED}};
-  double *mean = memory_array(mem, d, sizeof *mean);
-  float *kernel = memory_array(mem, d * k, sizeof *kernel), *inverse = memory_array(mem, d * k, sizeof *inverse);
+                                   .rank = (uint32_t)k,
+                                   .flags = MODEL_IMPORTED | (has_offset(arrays) ? MODEL_OFFSET : 0)}};
+  double *mean = memory_array(mem, d, sizeof *mean), *offset = memory_array(mem, m, sizeof *offset);
+  float *kernel = memory_array(mem, d * m, sizeof *kernel), *inverse = memory_array(mem, d * m, sizeof *inverse);
   enum status rc = STATUS_NOMEM;
-  if (mean == NULL || kernel == NULL || inverse == NULL) goto end;
-  memcpy(kernel, arrays->kernel, d * k * sizeof *kernel);
-  for (size_t i = 0; i < d; i++) {
-    float value;
-    memcpy(&value, (const char *)arrays->bias + 4 * i, sizeof value);
-    mean[i] = -(double)value;
-  }
-  rc = invert(d, k, kernel, inverse, mem);
+  if (mean == NULL || offset == NULL || kernel == NULL || inverse == NULL) goto end;
+  memcpy(kernel, arrays->kernel, d * m * sizeof *kernel);
+  widen(arrays->bias, d, -1, mean);
+  if (arrays->offset != NULL) widen(arrays->offset, m, 1, offset);
+  rc = invert(d, m, kernel, inverse, mem);
   if (rc == STATUS_NOMEM) goto end;
   if (rc == STATUS_OK) model.header.flags |= MODEL_INVERSE;
   model.mean = mean;
+  model.offset = offset;
   model.kernel = kernel;
   model.inverse = inverse;
   rc = write_model(&model, mem, blob, size);
 end:
   mem->release(mean);
+  mem->release(offset);
   mem->release(kernel);
   mem->release(inverse);
   return rc;

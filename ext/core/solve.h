@@ -50,11 +50,12 @@ enum status solve_moments(const struct moments *moments, const struct solve_opti
 
 /* A kernel (d x k row-major) and a bias (d) fitted elsewhere, both unaligned float32: the mean is -bias. */
 struct solve_arrays {
-  size_t d, k;
+  size_t d, m;
   const void *kernel, *bias;
+  const void *offset; /* m float32; without one, NULL, there are no more columns than rows */
 };
 
-/* The model of them. Its inverse is the kernel's pseudo-inverse; the model has none when the columns are dependent.
+/* The model of them; zeros in the place of an offset are none, where that can be. Its inverse is the kernel's pseudo-inverse; the model has none when the columns are dependent.
 ** STATUS_NOMEM. */
 enum status solve_import(const struct solve_arrays *arrays, const struct memory *mem, void **blob, uint64_t *size);
 

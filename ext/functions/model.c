@@ -261,17 +261,23 @@ static int read_matrix(struct call *call, sqlite3_value *value, struct vector *v
   return call->failed;
 }
 
-static void import(struct call *call, const struct vector *kernel, const struct vector *bias) {
-  size_t d = bias->dim, k = kernel->dim / d;
+/* offset->data is NULL if there is none. */
+static void import(struct call *call, const struct vector *kernel, const struct vector *bias,
+                   const struct vector *offset) {
+  size_t d = bias->dim, m = offset->data != NULL ? offset->dim : kernel->dim / d;
   void *blob = NULL;
   uint64_t size;
-  if (kernel->dim % d != 0 || k < 1 || k > d)
+  if (offset->data != NULL && kernel->dim != d * m)
+    fail(call, "kernel has %lld elements, expected %lld (the elements of bias times those of offset)",
+         (long long)kernel->dim, (long long)(d * m));
+  else if (offset->data == NULL && (kernel->dim % d != 0 || m < 1 || m > d))
     fail(call, "kernel has %lld elements, expected a multiple of %lld (the elements of bias) up to %lld",
          (long long)kernel->dim, (long long)d, (long long)(d * d));
   if (call->failed || fail_not_finite(call, "kernel", kernel->dim, kernel->data) ||
-      fail_not_finite(call, "bias", d, bias->data))
+      fail_not_finite(call, "bias", d, bias->data) || fail_not_finite(call, "offset", offset->dim, offset->data))
     return;
-  struct solve_arrays arrays = {.d = d, .k = k, .kernel = kernel->data, .bias = bias->data};
+  struct solve_arrays arrays = {
+      .d = d, .m = m, .kernel = kernel->data, .bias = bias->data, .offset = offset->data};
   enum status rc = solve_import(&arrays, &sqlite_memory, &blob, &size);
   if (rc == STATUS_OK)
     sqlite3_result_blob64(call->context, blob, size, sqlite3_free);
@@ -279,13 +285,16 @@ static void import(struct call *call, const struct vector *kernel, const struct 
     fail_status(call, rc);
 }
 
-/* whiten_import(kernel, bias) */
+/* whiten_import(kernel, bias [, offset]) */
 static void whiten_import_call(sqlite3_context *context, int argc, sqlite3_value **argv) {
   struct call call = call_of(context);
-  struct vector kernel, bias;
+  struct vector kernel, bias, offset = {0};
   if (any_null(argc, argv) || read_matrix(&call, argv[0], &kernel)) return;
   if (vector_read(&call, argv[1], "bias", &bias) == 0) {
-    import(&call, &kernel, &bias);
+    if (argc < 3 || vector_read(&call, argv[2], "offset", &offset) == 0) {
+      import(&call, &kernel, &bias, &offset);
+      vector_free(&offset);
+    }
     vector_free(&bias);
   }
   vector_free(&kernel);
@@ -294,17 +303,18 @@ static void whiten_import_call(sqlite3_context *context, int argc, sqlite3_value
 #define SCALAR(NAME, ARGS, VARIANT, CALL) \
   { .name = NAME, .min_args = ARGS, .max_args = ARGS, .flags = FUNCTION_PURE, .variant = VARIANT, .call = CALL }
 
-const struct function model_functions[] = {SCALAR("whiten_model", 1, 0, whiten_model),
-                                           SCALAR("whiten_apply", 2, APPLY, transform),
-                                           SCALAR("whiten_inverse", 2, INVERSE, transform),
-                                           {.name = "whiten_info",
-                                            .min_args = 1,
-                                            .max_args = 1,
-                                            .flags = FUNCTION_PURE | SQLITE_RESULT_SUBTYPE,
-                                            .call = whiten_info},
-                                           SCALAR("whiten_check", 1, 0, whiten_check),
-                                           SCALAR("whiten_kernel", 1, KERNEL, export),
-                                           SCALAR("whiten_bias", 1, BIAS, export),
-                                           SCALAR("whiten_offset", 1, OFFSET, export),
-                                           SCALAR("whiten_import", 2, 0, whiten_import_call),
-                                           {.name = NULL}};
+const struct function model_functions[] = {
+    SCALAR("whiten_model", 1, 0, whiten_model),
+    SCALAR("whiten_apply", 2, APPLY, transform),
+    SCALAR("whiten_inverse", 2, INVERSE, transform),
+    {.name = "whiten_info",
+     .min_args = 1,
+     .max_args = 1,
+     .flags = FUNCTION_PURE | SQLITE_RESULT_SUBTYPE,
+     .call = whiten_info},
+    SCALAR("whiten_check", 1, 0, whiten_check),
+    SCALAR("whiten_kernel", 1, KERNEL, export),
+    SCALAR("whiten_bias", 1, BIAS, export),
+    SCALAR("whiten_offset", 1, OFFSET, export),
+    {.name = "whiten_import", .min_args = 2, .max_args = 3, .flags = FUNCTION_PURE, .call = whiten_import_call},
+    {.name = NULL}};

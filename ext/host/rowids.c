@@ -49,7 +49,7 @@ struct rowids rowids_part(const struct rowids *r, sqlite3_int64 first, sqlite3_i
   struct rowids part = *r;
   if (first > part.first) part.first = first;
   if (last < part.last) part.last = last;
-  if (r->is_listed) {
+  if (r->is_listed && r->count > 0) {
     size_t from = count_below(r, part.first);
     size_t to = part.last < LARGEST ? count_below(r, part.last + 1) : r->count;
     part.list = r->list + from;

@@ -60,7 +60,8 @@ static void check_model(sqlite3_value *model, const struct model_header *h) {
   fuzz_must(fuzz_number(valid) == 1, "whiten_info is not JSON");
   sqlite3_value_free(valid);
   check_rows(model, x);
-  sqlite3_value_free(QUERY("SELECT whiten_import(whiten_kernel(?1), whiten_bias(?1))", VALUE_OF(model)));
+  sqlite3_value_free(
+      QUERY("SELECT whiten_import(whiten_kernel(?1), whiten_bias(?1), whiten_offset(?1))", VALUE_OF(model)));
   sqlite3_value_free(QUERY("SELECT whiten_inverse(?1, whiten_apply(?1, ?2))", VALUE_OF(model), VALUE_OF(x)));
   sqlite3_value_free(x);
   sqlite3_value_free(y);

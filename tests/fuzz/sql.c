@@ -90,6 +90,7 @@ static const char *const MODELS[] = {
     "(SELECT model FROM models WHERE name='zca')",
     "(SELECT whiten_fit($v,$k,$o) FROM t)",
     "whiten_import($v,$v)",
+    "whiten_import($v,$v,$v)",
     "whiten_solve($s,$k,$o)",
     "whiten_align($s,'a->b',$o)",
     "whiten_solve($s,$k,$o,(SELECT whiten_pair_stats($v,$v) FROM t))",

@@ -113,6 +113,7 @@ const struct statement statements[] = {
     {"whiten_import", "SELECT whiten_import(whiten_kernel(model), whiten_bias(model)) FROM models"},
     {NULL, "SELECT whiten_apply(whiten_import('[1,0,0,1]', '[1,2]'), '[3,4]'), whiten_import(x'0000803f', '[0]')"},
     {NULL, "SELECT whiten_import(zeroblob(6400), zeroblob(160))"},
+    {NULL, "SELECT whiten_apply(whiten_import('[1,0,2,0,1,3]', '[1,2]', '[5,6,7]'), '[3,4]')"},
     {"whiten_spectrum", "SELECT * FROM whiten_spectrum(:model)"},
     {NULL, "SELECT name, component, eigenvalue FROM models, whiten_spectrum(model) WHERE name <> 'imported'"},
     {NULL, "SELECT cumulative FROM whiten_spectrum(" HANDLE ") ORDER BY component LIMIT 2"},

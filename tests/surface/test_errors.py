@@ -578,6 +578,10 @@ CASES = [
      r"kernel\[0\] is NaN", "a finite number"),
     ("whiten_import-bias-nan", "SELECT whiten_import('[1]', x'0000c07f')",
      r"bias\[0\] is NaN", "a finite number"),
+    ("whiten_import-offset", "SELECT whiten_import('[1]', '[1]', 5)", "offset is INTEGER", A_VECTOR),
+    ("whiten_import-offset-nan", "SELECT whiten_import('[1]', '[1]', x'0000c07f')", r"offset\[0\] is NaN", "finite"),
+    ("whiten_import-offset-long", "SELECT whiten_import('[1]', '[1]', '[1,2]')", "kernel has 1 elements",
+     r"2 \(the elements of bias times those of offset\)"),
     ("whiten_import-empty", "SELECT whiten_import(x'', '[1]')",
      "kernel is a BLOB of 0 bytes", "a positive multiple of 4"),
     # handles that are lost
