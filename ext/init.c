@@ -128,7 +128,7 @@ static int threads_asked_for(void) {
   const char *text = getenv("WHITEN_THREADS");
   if (text == NULL) return 0;
   char *end;
-  long threads = strtol(text, &end, 10);
+  long long threads = strtoll(text, &end, 10);
   return end == text || *end != 0 || threads < 1 || threads > INT_MAX ? -1 : (int)threads;
 }
 
