@@ -26,8 +26,7 @@ const schema = `
 CREATE TABLE documents (id INTEGER PRIMARY KEY, embedding BLOB);
 CREATE TABLE whitening (name TEXT PRIMARY KEY, model BLOB);
 CREATE TABLE white (id INTEGER PRIMARY KEY, v BLOB);
-CREATE TABLE batch (number INTEGER PRIMARY KEY);
-CREATE TABLE fence (id INTEGER PRIMARY KEY)`
+CREATE TABLE batch (number INTEGER PRIMARY KEY)`
 
 // limit is how long an attempt may take, patience how long there is another while there is no leader.
 const (
@@ -114,7 +113,8 @@ func prepare(ctx context.Context, db *sql.DB) error {
 }
 
 // writeBatch whitens a batch of documents. Its number is in the same transaction, so that it is there if, and only if,
-// its rows are; and twice it cannot be there.
+// its rows are. Twice it cannot be there: whichever of two attempts comes second, also one that an earlier leader had on
+// its way for long, fails with all it wrote.
 func writeBatch(ctx context.Context, db *sql.DB, number int) error {
 	return within(ctx, db, func(conn *sql.Conn) error {
 		if _, err := conn.ExecContext(ctx, "INSERT INTO batch VALUES (?)", int64(number)); err != nil {
@@ -127,20 +127,17 @@ func writeBatch(ctx context.Context, db *sql.DB, number int) error {
 	})
 }
 
-// hasBatch tells whether an attempt whose answer was lost has been committed. A row is written before it looks: what an
-// earlier leader may still have had on its way stands before that row in the log of the cluster, or will never be in it.
+// hasBatch tells whether an attempt whose answer was lost has been committed. Should that come later, the next attempt
+// fails, and the one after it finds the number.
 func hasBatch(ctx context.Context, db *sql.DB, number int) (bool, error) {
-	if _, err := db.ExecContext(ctx, "INSERT INTO fence DEFAULT VALUES"); err != nil {
-		return false, err
-	}
 	var found bool
 	err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM batch WHERE number = ?)", int64(number)).Scan(&found)
 	return found, err
 }
 
 // migrate whitens all documents. before is called with the number of each batch, lost says whether the answer to an
-// attempt is to be taken for lost.
-func migrate(db *sql.DB, before func(number int), lost func() bool) error {
+// attempt at a batch is to be taken for lost.
+func migrate(db *sql.DB, before func(number int), lost func(number int) bool) error {
 	for number := 0; number < batches; number++ {
 		before(number)
 		err := retry(func(ctx context.Context, attempt int) error {
@@ -150,7 +147,7 @@ func migrate(db *sql.DB, before func(number int), lost func() bool) error {
 				}
 			}
 			err := writeBatch(ctx, db, number)
-			if err == nil && lost() {
+			if err == nil && lost(number) {
 				err = context.DeadlineExceeded
 			}
 			return err

@@ -77,6 +77,9 @@ func (n *node) start() error {
 }
 
 func (n *node) kill() {
+	if n.process == nil || n.process.Process == nil {
+		return
+	}
 	n.process.Process.Signal(syscall.SIGKILL)
 	n.process.Wait()
 	n.process = nil
@@ -112,10 +115,10 @@ func startCluster(folder string, namespaces bool) (*cluster, error) {
 		if err := os.MkdirAll(n.folder, 0o755); err != nil {
 			return c, err
 		}
+		c.nodes = append(c.nodes, n)
 		if err := n.start(); err != nil {
 			return c, err
 		}
-		c.nodes = append(c.nodes, n)
 		infos = append(infos, client.NodeInfo{ID: n.id, Address: n.address, Role: client.Voter})
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -152,9 +155,7 @@ func (c *cluster) stop() {
 		c.db.Close()
 	}
 	for _, n := range c.nodes {
-		if n.process != nil {
-			n.kill()
-		}
+		n.kill()
 	}
 }
 

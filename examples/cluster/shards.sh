@@ -21,7 +21,12 @@ each() {
   printf '%s\0' "$@" | xargs -0 -n 1 -P "${WORKERS:-$#}" "$BASH" "$0" --step "$step"
 }
 
-moments() { sql "$1" "SELECT writefile($(quote "$FOLDER/$(printf %s "$1" | cksum | tr -d ' ').stats"), whiten_stats(embedding)) FROM documents" > /dev/null; }
+# Named so that no two files write to the same one.
+moments() {
+  local name
+  name=$(ls -diL "$1" | cksum | tr ' ' -)-$(printf %s "$1" | cksum | tr ' ' -)
+  sql "$1" "SELECT writefile($(quote "$FOLDER/$name.stats"), whiten_stats(embedding)) FROM documents HAVING count(embedding) > 0" > /dev/null
+}
 
 model() {
   sql :memory: "SELECT writefile($(quote "$FOLDER/model"), whiten_solve(whiten_merge(data), $K, $(quote "$OPTIONS")))
@@ -49,6 +54,9 @@ fi
 command=$1 first=$2 second=$3
 shift 3
 for file in "$@"; do [ -f "$file" ] || fail "there is no file $file"; done
+for ((i = 1; i <= $#; i++)); do
+  for ((j = 1; j < i; j++)); do [ ! "${!i}" -ef "${!j}" ] || fail "${!i} is the file ${!j}, expected each once"; done
+done
 case $command in
   fit)
     case $first in '' | *[!0-9]*) fail "K is '$first', expected a number of components" ;; esac
