@@ -24,6 +24,7 @@ each() {
 # Named so that no two files write to the same one.
 moments() {
   local name
+  # shellcheck disable=SC2012 # a number is read, not a name
   name=$(ls -diL "$1" | cksum | tr ' ' -)-$(printf %s "$1" | cksum | tr ' ' -)
   sql "$1" "SELECT writefile($(quote "$FOLDER/$name.stats"), whiten_stats(embedding)) FROM documents HAVING count(embedding) > 0" > /dev/null
 }
