@@ -1,6 +1,7 @@
 /* See grid.h. */
 #include "core/grid.h"
 
+#include <float.h>
 #include <math.h>
 
 size_t grid_fill(size_t d, size_t rank, int64_t rows, struct grid_setting settings[GRID_SETTINGS]) {
@@ -16,6 +17,28 @@ size_t grid_fill(size_t d, size_t rank, int64_t rows, struct grid_setting settin
   return count;
 }
 
+static double mean_of(size_t d, const double *eigenvalues) {
+  double sum = 0;
+  for (size_t j = 0; j < d; j++) sum += eigenvalues[j] > 0 ? eigenvalues[j] : 0;
+  return sum / (double)d;
+}
+
+/* What the component at that place, from the largest, is multiplied by. */
+static double scale_at(size_t d, const double *eigenvalues, const struct grid_setting *setting, size_t place) {
+  double value = eigenvalues[d - 1 - place];
+  return pow((value > 0 ? value : 0) + setting->ridge * mean_of(d, eigenvalues), -setting->power / 2);
+}
+
+size_t grid_sift(size_t d, const double *eigenvalues, struct grid_setting *settings, size_t count) {
+  size_t left = 0;
+  for (size_t i = 0; i < count; i++) {
+    double least = scale_at(d, eigenvalues, &settings[i], settings[i].remove);
+    double most = scale_at(d, eigenvalues, &settings[i], settings[i].remove + settings[i].k - 1);
+    if (least >= FLT_MIN * sqrt((double)d) && most <= FLT_MAX) settings[left++] = settings[i];
+  }
+  return left;
+}
+
 size_t grid_shorten(size_t d, const struct grid_setting *setting, struct grid_setting settings[GRID_HALVINGS]) {
   size_t count = 0;
   for (size_t k = d / 2; k >= GRID_LEAST_K && count < GRID_HALVINGS; k /= 2) {
@@ -27,11 +50,10 @@ size_t grid_shorten(size_t d, const struct grid_setting *setting, struct grid_se
 }
 
 void grid_weigh(size_t d, const double *eigenvalues, const struct grid_setting *setting, double *weights) {
-  double sum = 0;
-  for (size_t j = 0; j < d; j++) sum += eigenvalues[j] > 0 ? eigenvalues[j] : 0;
+  double mean = mean_of(d, eigenvalues);
   for (size_t j = 0; j < d; j++) {
     size_t place = d - 1 - j; /* from the largest */
-    double value = (eigenvalues[j] > 0 ? eigenvalues[j] : 0) / (sum / (double)d) + setting->ridge;
+    double value = (eigenvalues[j] > 0 ? eigenvalues[j] : 0) / mean + setting->ridge;
     int is_kept = place >= setting->remove && place < setting->remove + setting->k;
     weights[j] = !is_kept              ? 0
                  : setting->power == 0 ? 1

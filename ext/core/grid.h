@@ -23,6 +23,10 @@ struct grid_setting {
 /* The settings that moments of this dimension, rank and number of rows allow: how many. */
 size_t grid_fill(size_t d, size_t rank, int64_t rows, struct grid_setting settings[GRID_SETTINGS]);
 
+/* Drops those whose kernel would be beyond float32, which whiten_solve refuses: how many are left, those of power 0 at
+** least. The eigenvalues ascend. */
+size_t grid_sift(size_t d, const double *eigenvalues, struct grid_setting *settings, size_t count);
+
 /* The same setting with fewer components: d / 2, d / 4 ... down to GRID_LEAST_K. */
 size_t grid_shorten(size_t d, const struct grid_setting *setting, struct grid_setting settings[GRID_HALVINGS]);
 

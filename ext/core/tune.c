@@ -204,7 +204,8 @@ static enum status run(struct bench *b, struct spectrum *s, const struct moments
   if (rc == STATUS_OK) rc = measure_raw(b);
   if (rc == STATUS_OK) rc = spectrum_init(s, m, 0, m->dim);
   if (rc == STATUS_OK) rc = eigenbasis_rotate(&b->rows, s, m->mean);
-  if (rc == STATUS_OK) rc = measure(b, s->w, grid, grid_fill(m->dim, s->rank, m->rows, grid));
+  if (rc == STATUS_OK)
+    rc = measure(b, s->w, grid, grid_sift(m->dim, s->w, grid, grid_fill(m->dim, s->rank, m->rows, grid)));
   if (rc) return rc;
   size_t best = best_of(t), count = t->count;
   rc = measure(b, s->w, halvings, grid_shorten(m->dim, &t->settings[best].how, halvings));
