@@ -207,3 +207,17 @@ def test_cosines_are_those_of_whiten_apply(db, data_set):
         apply = "whiten_apply((SELECT whiten_model(model) FROM m), {})"
         sql = f"SELECT spearman(score, cosine_sim({apply.format('a')}, {apply.format('b')})) FROM p"
         assert one(db, sql) == pytest.approx(setting["score"], abs=5e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-30, 1e30, 1e37, 3e37])
+def test_every_setting_can_be_solved(db, rng, scale):
+    """At the ends of float32, too: what whiten_solve refuses is not offered."""
+    x = (rng.uniform(-1, 1, (120, 6)) * numpy.linspace(1, 3, 6) * scale).astype("<f4")
+    fill(db, x)
+    db.execute("CREATE TABLE p AS SELECT id AS a, id % 120 + 1 AS b, id * 7 % 11 AS gold FROM t")
+    found = json.loads(one(db, "SELECT whiten_tune((SELECT whiten_stats(v) FROM t), x.v, y.v, p.gold, '{\"within\": false}')"
+                               " FROM p JOIN t AS x ON x.id = a JOIN t AS y ON y.id = b"))  # fmt: skip
+    settings = [(s["k"], json.dumps(s["options"])) for s in found["settings"] if s["options"] is not None]
+    assert len(settings) >= 16
+    for k, options in settings:
+        one(db, "SELECT whiten_solve((SELECT whiten_stats(v) FROM t), ?, ?)", k, options)
