@@ -2,7 +2,7 @@
 # They set `what`, the name that their messages begin with, source this, and call `in_root ARGUMENT...`, which starts the
 # script again as `SCRIPT --inside ROOT RELEASE MIRROR ARGUMENT...` in a namespace of mounts and processes of its own: what
 # is mounted is gone when it ends, whatever ends it. That calls `make_root`, then `within COMMAND`.
-# Sources, keys and proxies of apt are those of this machine. Needs root, and some 2 GB in TMPDIR.
+# Sources, keys and proxies of apt are those of this machine, and so are npm's registry and the certificates that it trusts. Needs root, and some 2 GB in TMPDIR.
 # shellcheck shell=bash
 
 # shellcheck disable=SC2154 # what is the script's
@@ -27,6 +27,15 @@ make_root() {
   cp -a /usr/share/keyrings "$root/usr/share/"
   # A mirror that is reached by https, with the certificates that are trusted here.
   if grep -rqs '^[^#]*https:' "$root/etc/apt"; then cp -aL /etc/ssl/certs "$root/etc/ssl/" 2> /dev/null || true; fi
+  # Where npm is not, so are its settings not needed.
+  command -v npm > /dev/null || return 0
+  local cafile
+  cafile=$(npm config get cafile)
+  echo "registry=$(npm config get registry)" > "$root/root/.npmrc"
+  if [ -f "$cafile" ]; then
+    cp "$cafile" "$root/root/trusted.crt"
+    echo "cafile=/root/trusted.crt" >> "$root/root/.npmrc"
+  fi
 }
 
 # Runs a command in the root, with a fresh environment but for the proxies.

@@ -95,7 +95,7 @@ def test_a_fork_waits_for_one_call(run):
     "libasan" in os.environ.get("LD_PRELOAD", ""), reason="ASan holds no lock of its allocator across fork()"
 )
 def test_the_cache_of_whiten_index(run):
-    said = run("cache", 16, 500 if THREAD_SANITIZER else 5000, statements=False, sources=["index/cache.c", "host/memory.c"])
+    said = run("cache", 16, 500 if THREAD_SANITIZER else 5000, statements=False, sources=["index/cache.c", "host/memory.c", "core/system.c"])
     assert said == "16 threads: some found, 0 wrong, 0 children failed, few kept, 0 left\n"
 
 
