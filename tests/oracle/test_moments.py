@@ -96,7 +96,7 @@ def test_shards_with_unlike_means(db, rng):
 def test_weight_two_is_the_row_twice(db, rng):
     x = conditioned(rng, 300, 8, 100, mean=5)
     weights = rng.integers(0, 4, 300)
-    fill(db, numpy.repeat(x, weights, axis=0))
+    fill(db, numpy.repeat(x, weights.astype(numpy.intp), axis=0))
     want = solve(db, one(db, "SELECT whiten_stats(v) FROM t"))
     fill(db, x, "u")
     db.execute("CREATE TEMP TABLE w(id INTEGER PRIMARY KEY, w)")

@@ -39,7 +39,7 @@ def magnitudes(rng, low, high, n):
 
 def eras(rng, low, high, n, dim):
     """Magnitudes that stay about the same for a while, then leap: where a small frame follows a large one."""
-    level = numpy.repeat(rng.choice([low, 0.5 * low, 0, high], n), rng.integers(1, 9, n))[:n]
+    level = numpy.repeat(rng.choice([low, 0.5 * low, 0, high], n), rng.integers(1, 9, n).astype(numpy.intp))[:n]
     power = numpy.clip(level[:, None] + rng.uniform(-2, 2, (n, dim)), low, high)
     return rng.choice([-1.0, 1.0], (n, dim)) * 10.0**power
 
